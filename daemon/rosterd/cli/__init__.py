@@ -1,0 +1,71 @@
+"""The `rosterd` command.
+
+Two kinds of commands: those that need only files (they run in a pull request's checks as well as
+on an administrator's laptop), and those that ask the daemon through its control socket. Exit
+status everywhere: 0 fine, 1 problems found, 2 usage.
+"""
+
+import importlib
+import sys
+
+import click
+
+import rosterd
+from rosterd import errors
+
+# Where each command lives; modules are imported only when their command runs, so that
+# `rosterd check` does not pay for the daemon.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "check": ("rosterd.cli.files", "check"),
+    "schema": ("rosterd.cli.files", "schema"),
+    "init": ("rosterd.cli.repository", "init"),
+    "trust": ("rosterd.cli.repository", "trust"),
+    "approve": ("rosterd.cli.repository", "approve"),
+    "plan": ("rosterd.cli.repository", "plan"),
+    "serve": ("rosterd.cli.daemon", "serve"),
+    "demo": ("rosterd.cli.daemon", "demo"),
+    "status": ("rosterd.cli.operating", "status"),
+    "reconcile": ("rosterd.cli.operating", "reconcile"),
+    "app": ("rosterd.cli.operating", "app"),
+    "roster": ("rosterd.cli.operating", "roster"),
+    "export": ("rosterd.cli.exports", "export"),
+    "sftp": ("rosterd.cli.exports", "sftp"),
+    "secret": ("rosterd.cli.exports", "secret"),
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the table above: the order in which one meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now."""
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, name = place
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(rosterd.__version__, prog_name="rosterd")
+def commands() -> None:
+    """Serve vendors their part of a school roster, as reviewed commits say."""
+
+
+def main() -> None:
+    """Run the command line; what a person can mend is told without a traceback."""
+    try:
+        commands()
+    except errors.RosterdError as error:
+        click.echo(f"rosterd: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        # `rosterd check | head` is no mistake; the descriptor is given up so that the
+        # interpreter does not complain when it flushes at exit.
+        sys.stderr.close()
+        sys.exit(1)
