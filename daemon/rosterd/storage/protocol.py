@@ -1,0 +1,153 @@
+"""What every database has to offer the daemon.
+
+The methods are blocking and each is one transaction: it is kept whole, or not at all. They are
+called through `Storage.run`, on the one thread that owns the store, so no caller thinks of locks
+and no reader sees half of a write:
+
+    applied = await storage.run(lambda store: store.applied())
+
+A caller that is cancelled while it waits does not undo the work: it is done or not done, as ever.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from rosterd import errors
+from rosterd.storage import records
+
+
+class Conflict(errors.TemporaryError):
+    """The store holds something else than the caller took for granted: look again, then decide."""
+
+
+class Store(Protocol):
+    """The state, apart from the rosters themselves."""
+
+    def close(self) -> None:
+        """End it; everything that returned is already on disk."""
+
+    # -- config
+
+    def applied(self) -> records.Applied | None:
+        """What was applied last; None before the first change."""
+
+    def apply(
+        self,
+        applied: records.Applied,
+        *,
+        previous: str,
+        entry: bytes,
+        used: Iterable[str] = (),
+        credentials: Sequence[records.Credential] | None = None,
+        revoked: Iterable[str] = (),
+    ) -> int:
+        """Make `applied` what is served; gives the number of the change.
+
+        `previous` is the chain's head that this change was planned on ("" for none); when the store
+        has another, Conflict is raised and nothing is kept. `entry` holds the bytes of the chain's
+        new entry. `used` are digests of the statements counted. `credentials`, when given, are *all*
+        credentials from now on; `revoked` names the applications whose tokens end now. Secrets of
+        documents that are gone stay until somebody deletes them.
+        """
+
+    def history(self, limit: int = 50) -> list[records.Change]:
+        """Applied changes, the newest first."""
+
+    def used_statements(self, digests: Iterable[str]) -> frozenset[str]:
+        """Those of `digests` that were counted for an applied change."""
+
+    def set_revisions(self, revisions: Mapping[str, int]) -> None:
+        """Replace the revisions of all applications, for a change that came from the roster."""
+
+    # -- generations and imports
+
+    def publish_generation(
+        self,
+        published: records.Published,
+        *,
+        imported: records.Import | None = None,
+        revisions: Mapping[str, int] | None = None,
+    ) -> None:
+        """Make a generation the served one, and record the import that made it.
+
+        Raises Conflict unless its number is greater than every one before.
+        """
+
+    def generation(self) -> records.Published | None:
+        """The generation that is served."""
+
+    def publications(self) -> Mapping[int, datetime]:
+        """Every published generation's number -> when it was."""
+
+    def record_import(self, imported: records.Import) -> None:
+        """Keep an import that led to no generation."""
+
+    def imports(self, limit: int = 50) -> list[records.Import]:
+        """The newest first."""
+
+    def last_import(self, source: str) -> records.Import | None:
+        """The newest of one source."""
+
+    # -- credentials, tokens, secrets
+
+    def credentials(self) -> list[records.Credential]:
+        """All, by application and generation."""
+
+    def replace_credentials(self, application: str, rows: Sequence[records.Credential]) -> None:
+        """Make `rows` all the credentials of one application."""
+
+    def add_token(self, token: records.Token) -> None: ...
+
+    def tokens(self, now: datetime) -> list[records.Token]:
+        """Those that have not expired."""
+
+    def delete_tokens(self, application: str) -> int:
+        """End every token of one application; gives how many."""
+
+    def expire_tokens(self, now: datetime) -> int:
+        """Forget the expired ones; gives how many."""
+
+    def set_secret(self, secret: records.Secret) -> None:
+        """Keep it; one with the same name is replaced, its document too."""
+
+    def secret(self, name: str) -> records.Secret | None: ...
+
+    def secrets(self) -> list[records.Secret]:
+        """All, by name."""
+
+    def delete_secret(self, name: str) -> bool:
+        """Whether there was one."""
+
+    # -- what ran and what left
+
+    def save_run(self, run: records.Run) -> None:
+        """Insert or replace the run of (target, slot).
+
+        Raises Conflict when that run is final: what was delivered stays delivered.
+        """
+
+    def export_run(self, target: str, slot: str) -> records.Run | None: ...
+
+    def export_runs(
+        self,
+        limit: int = 100,
+        *,
+        target: str | None = None,
+        states: Iterable[records.RunState] | None = None,
+    ) -> list[records.Run]:
+        """By start, the newest first."""
+
+    def note_access(self, accesses: Iterable[records.Access]) -> None:
+        """Add to the counts of (application, kind, status, hour)."""
+
+    def accesses(self, limit: int = 200, *, application: str | None = None) -> list[records.Access]:
+        """The newest first."""
+
+    def forget_accesses(self, before: datetime) -> int:
+        """Drop what is older; gives how many rows."""
+
+    def note_action(self, action: records.Action) -> None: ...
+
+    def actions(self, limit: int = 100) -> list[records.Action]:
+        """The newest first."""

@@ -1,0 +1,171 @@
+"""What the store keeps, as frozen values.
+
+Every time is an aware datetime in UTC; every digest is lower-case hexadecimal unless it is bytes.
+Nothing here names a pupil: sourcedIds live in generations, never in the state.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The config that is served: enough to start again when git is away."""
+
+    commit: str
+    documents: Mapping[str, bytes]
+    """Path in the repository -> the file's bytes at `commit`."""
+    plan: str
+    """sha256 of the plan that led here."""
+    people: tuple[str, ...]
+    """Those whose statements were counted; empty when the change is unproven."""
+    time: datetime
+    head: str
+    """Digest of the chain's last entry, which is this change."""
+    revisions: Mapping[str, int]
+    """Application -> revision of its view."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One applied change, as the hash chain keeps it."""
+
+    number: int
+    commit: str
+    plan: str
+    people: tuple[str, ...]
+    time: datetime
+    previous: str
+    """Digest of the entry before, "" for the first."""
+    head: str
+    entry: bytes
+    """The entry's exact bytes, of which `head` is the digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A generation that was made the served one."""
+
+    number: int
+    name: str
+    """Its folder."""
+    time: datetime
+    report: Mapping[str, object]
+    """Counts as the import reported them; JSON values only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One attempt to read a delivery of a source."""
+
+    source: str
+    delivery: str
+    """Digest that tells this delivery from another."""
+    state: Literal["imported", "unchanged", "refused", "failed"]
+    """refused: somebody has to mend the delivery; failed: the same delivery may work later."""
+    started: datetime
+    ended: datetime
+    generation: int | None = None
+    report: Mapping[str, object] | None = None
+    """Per file: rows, added, changed, removed, errors, warnings, first problems. No values."""
+    problem: str = ""
+    number: int = 0
+    """Counted by the store; 0 before it is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A key and its sealed secret; the key's generation is what the Application document says."""
+
+    application: str
+    generation: int
+    key: str
+    """What the vendor sends as client id or consumer key; unique in the store."""
+    secret: bytes
+    """Ciphertext of the vault."""
+    created: datetime
+    retires: datetime | None = None
+    """When it ends, once a newer one has taken over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token; the token itself is never kept."""
+
+    digest: bytes
+    """sha256 of the token."""
+    application: str
+    scopes: tuple[str, ...]
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A sealed value that a document names. It belongs to the one document it was set for."""
+
+    name: str
+    document: str
+    """Kind and name, such as "SftpTarget/math-galaxy"."""
+    value: bytes
+    """Ciphertext of the vault."""
+    time: datetime
+    actor: str
+
+
+RunState = Literal["running", "delivered", "failed", "refused", "superseded"]
+"""running: begun, and left so by a crash; failed: tried again; refused: a person has to act before
+this slot can leave; superseded: a later slot was delivered instead."""
+
+FINAL: frozenset[RunState] = frozenset(("delivered", "superseded"))
+"""States that nothing changes any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One slot of one SFTP target, whatever it took to deliver it."""
+
+    target: str
+    slot: str
+    """Idempotency key of the delivery, unique for the target."""
+    state: RunState
+    attempt: int
+    """Counts from 1."""
+    started: datetime
+    generation: int | None = None
+    commit: str = ""
+    application: str = ""
+    name: str = ""
+    """File name at the target; the same in every attempt."""
+    sha256: str = ""
+    bytes: int = 0
+    rows: Mapping[str, int] | None = None
+    """File of the bundle -> its rows."""
+    ended: datetime | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What one application did in one hour, coarsely: for people who look whether it works."""
+
+    application: str
+    kind: Literal["rest", "token", "sftp"]
+    status: str
+    """"200", "401", "delivered", …"""
+    time: datetime
+    """Of the last one."""
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What somebody did with the daemon; append-only."""
+
+    time: datetime
+    actor: str
+    action: str
+    """A short stable word, such as "credentials.show"."""
+    subject: str
+    """What it was done to, such as an application's name. Never a person of the roster."""
