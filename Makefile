@@ -38,7 +38,7 @@ lint: .venv ## ruff, mypy and the contracts between modules
 	@echo "== mypy"
 	@$(BIN)/mypy
 	@echo "== lint-imports"
-	@$(BIN)/lint-imports --no-cache || exit 1
+	@report=$$($(BIN)/lint-imports --no-cache 2>&1) || { echo "$$report"; exit 1; }
 
 .PHONY: format
 format: .venv ## let ruff place everything it knows how to place
@@ -47,7 +47,7 @@ format: .venv ## let ruff place everything it knows how to place
 
 .PHONY: soak
 soak: system .venv ## the same laws and faults with the full numbers; takes long
-	@HYPOTHESIS_PROFILE=soak $(PYTEST) -n $(WORKERS) -m soak $(PYTEST_ARGS) </dev/null
+	@HYPOTHESIS_PROFILE=soak $(PYTEST) -n $(WORKERS) -m "not bench" $(PYTEST_ARGS) </dev/null
 
 .PHONY: bench
 bench: .venv ## measure speed as ratios, alone on the machine
