@@ -190,7 +190,9 @@ def load(text: str, path: str, folder: Path) -> Settings:
         return Settings.model_validate(_resolved(raw, folder))
     except pydantic.ValidationError as error:
         problems = [
-            errors.Problem(path, 0, 0, f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}")
+            errors.Problem(
+                path, 0, 0, f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}"
+            )
             for item in error.errors()
         ]
         raise errors.InputError(f"cannot use settings {path}", problems) from error
@@ -213,7 +215,9 @@ _DEFAULTS = {
 
 def _resolved(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The same tables with every relative path joined to the folder of the settings file."""
-    tables = {name: dict(table) if isinstance(table, dict) else table for name, table in raw.items()}
+    tables = {
+        name: dict(table) if isinstance(table, dict) else table for name, table in raw.items()
+    }
     for name, defaults in _DEFAULTS.items():
         table = tables.setdefault(name, {})
         if isinstance(table, dict):

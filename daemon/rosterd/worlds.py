@@ -83,7 +83,7 @@ class World:
     commit: str | None = None
     generation: Pages | None = None
     published: Mapping[int, datetime] = field(default_factory=dict)
-    today: date = _EPOCH.date()
+    today: date = date.min
     _views: dict[str, access.View] = field(default_factory=dict)
     _pictures: dict[tuple[str, str], pictures.Picture] = field(default_factory=dict)
     _prefixes: dict[int, bytes] = field(default_factory=dict)
@@ -213,9 +213,7 @@ class Worlds:
         """What is served now. Take it once and keep it to the end of what you do."""
         return self._current
 
-    async def propose_config(
-        self, config: configs.Config, commit: str, record: Record
-    ) -> World:
+    async def propose_config(self, config: configs.Config, commit: str, record: Record) -> World:
         """Serve `config` from now on, once `record` has planned, judged and stored it."""
         async with self._turn:
             old = self._current

@@ -50,7 +50,9 @@ def call(
     wait: float = 600.0,
 ) -> dict[str, Any]:
     """What the daemon answers to one request; `wait` is the most seconds it may take."""
-    return asyncio.run(_call(read_settings(settings_path).paths.control_socket, method, path, json, wait))
+    return asyncio.run(
+        _call(read_settings(settings_path).paths.control_socket, method, path, json, wait)
+    )
 
 
 async def _call(socket: Path, method: str, path: str, json: Any, wait: float) -> dict[str, Any]:

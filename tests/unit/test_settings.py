@@ -1,0 +1,86 @@
+"""Settings: relative paths, listener rules, and every problem told at once."""
+
+from pathlib import Path
+
+import pytest
+
+from rosterd import errors, settings
+
+MINIMAL = """
+[repository]
+id = "springfield"
+url = "https://git.example/rosters.git"
+[listen]
+public_url = "https://rosters.example"
+"""
+
+
+def load(text: str) -> settings.Settings:
+    return settings.load(text, "rosterd.toml", Path("/etc/rosterd"))
+
+
+def test_paths_are_taken_from_the_folder_of_the_settings_file() -> None:
+    found = load(MINIMAL + '[paths]\nstate = "state"\n')
+
+    assert found.paths.state == Path("/etc/rosterd/state")
+    assert found.review.allowed_signers == Path("/etc/rosterd/allowed_signers")
+    assert found.repository.trusted_root == Path("/etc/rosterd/trusted_root")
+    assert found.secrets.vault_key == Path("/etc/rosterd/vault.key")
+
+
+def test_absolute_paths_stay_as_they_are() -> None:
+    found = load(MINIMAL + '[imports]\nsources = ["/srv/rosters", "drop"]\n')
+
+    assert found.imports.sources == (Path("/srv/rosters"), Path("/etc/rosterd/drop"))
+
+
+def test_two_people_vouch_for_a_change_unless_said_otherwise() -> None:
+    assert load(MINIMAL).review.people == 2
+    assert load(MINIMAL + "[review]\npeople = 1\n").review.people == 1
+
+
+@pytest.mark.parametrize(
+    "lines, words",
+    [
+        ('address = "0.0.0.0"', "without TLS"),
+        ('address = "::"', "without TLS"),
+        ('certificate = "tls.pem"', "only one of"),
+        ('trusted_proxies = ["nonsense"]', "listen"),
+        ('address = "rosters.example"', "listen"),
+        ("port = 70000", "listen.port"),
+    ],
+)
+def test_a_listener_that_would_speak_in_the_clear_or_makes_no_sense_is_refused(
+    lines: str, words: str
+) -> None:
+    with pytest.raises(errors.InputError, match=words):
+        load(MINIMAL + lines + "\n")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        'address = "0.0.0.0"\ntrusted_proxies = ["10.0.0.0/8"]',
+        'address = "::"\nkey = "k"\ncertificate = "c"',
+    ],
+)
+def test_a_listener_for_others_needs_tls_here_or_at_a_named_proxy(lines: str) -> None:
+    assert not load(MINIMAL + lines + "\n").listen.address.startswith("127.")
+
+
+def test_the_console_stays_on_loopback() -> None:
+    with pytest.raises(errors.InputError, match="ssh tunnel"):
+        load(MINIMAL + '[console]\naddress = "0.0.0.0"\n')
+
+
+def test_all_problems_are_told_at_once() -> None:
+    with pytest.raises(errors.InputError) as caught:
+        load('[repository]\nid = "x"\ncolour = 1\n[listen]\npublic_url = "rosters.example/"\n')
+
+    told = [problem.message.split(":")[0] for problem in caught.value.problems]
+    assert sorted(told) == ["listen.public_url", "repository.colour", "repository.url"]
+
+
+def test_text_that_is_not_toml_is_told_without_a_traceback() -> None:
+    with pytest.raises(errors.InputError, match=r"cannot read settings rosterd\.toml"):
+        load("[repository")
