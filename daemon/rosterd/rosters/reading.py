@@ -1,0 +1,187 @@
+"""The roster that views are made of, and what it is read from.
+
+`Roster` is one class for every backing: it remembers answers, within bounds, and knows nothing of
+where they come from. `Backing` is the whole of what a store has to be able to say.
+"""
+
+from array import array
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+from datetime import date
+from typing import Final, Protocol, TypeVar
+
+from pyroaring import AbstractBitMap, BitMap, FrozenBitMap
+
+from rosterd.oneroster import filters, model
+from rosterd.rosters.relations import Edge, Record, Relation
+
+LEAVES_KEPT: Final = 512  # bitmaps of some kilobytes: permissions ask the same ones again and again
+ORDERS_KEPT: Final = 12  # 4 bytes a row
+DAYS_KEPT: Final = 2  # roles as of today, and of yesterday for a world that is still held
+
+
+class Backing(Protocol):
+    """What a roster is read from. All of it is about active records, and nothing is ever written.
+
+    A `FieldPath` may name a member that only one version has (1.1 `role`, `orgs`): its values are
+    always those that `model.values` gives for the canonical record.
+    """
+
+    def active(self, collection: str) -> FrozenBitMap: ...
+
+    def dangling(self, collection: str) -> FrozenBitMap:
+        """Active rows whose record names, in any member of RELATIONS, a record that is not active
+        or not there. No edge stands for such a reference, so nothing else would tell of it.
+        """
+        ...
+
+    def relation(self, collection: str, field: str) -> Relation: ...
+
+    def inverse(self, collection: str, field: str) -> Relation:
+        """E.g. ("classes", "course"): from a course's row to the rows of its classes, ascending."""
+        ...
+
+    def class_users(self) -> Relation:
+        """From a class's row to the rows of the users of its enrollments."""
+        ...
+
+    def row(self, collection: str, sourced_id: str) -> int | None:
+        """The row of a record, active or not."""
+        ...
+
+    def sourced_id(self, collection: str, row: int) -> str: ...
+
+    def record(self, collection: str, row: int) -> Record:
+        """The canonical record, hidden members included; the caller may change it."""
+        ...
+
+    def leaf(self, collection: str, leaf: filters.Leaf, *, missing: bool) -> BitMap:
+        """Active rows whose values `filters.predicate(leaf, missing=missing)` accepts."""
+        ...
+
+    def column(
+        self, collection: str, path: model.FieldPath
+    ) -> Iterator[tuple[int, tuple[str, ...]]]:
+        """(row, values) of active rows in any order; rows without a value may be left out."""
+        ...
+
+    def order(self, collection: str, path: model.FieldPath, *, descending: bool) -> array[int]:
+        """All active rows by the first value of each, by code points. Rows without a value come
+        last and rows with the same value by sourcedId, both of them in either direction.
+        """
+        ...
+
+    def holdings(self, today: date | None) -> Iterable[Edge]:
+        """Every role that an active user holds at an active org, any order; with `today` only those
+        begun (beginDate is included) and not ended (endDate is not).
+        """
+        ...
+
+
+class Roster:
+    """Rows, relations and leaves of one roster; immutable, with bounded memories of answers."""
+
+    def __init__(self, backing: Backing) -> None:
+        self._backing = backing
+        self.active: Mapping[str, FrozenBitMap] = {
+            collection: backing.active(collection) for collection in model.COLLECTIONS
+        }
+        self.class_users = backing.class_users()
+        self._leaves: dict[Hashable, FrozenBitMap] = {}
+        self._orders: dict[Hashable, array[int]] = {}
+        self._holdings: dict[Hashable, Mapping[str, Relation]] = {}
+
+    def dangling(self, collection: str) -> FrozenBitMap:
+        """Active rows that name a record which is not active: what is stored of them is not what
+        may be shown.
+        """
+        return self._backing.dangling(collection)
+
+    def relation(self, collection: str, field: str) -> Relation:
+        return self._backing.relation(collection, field)
+
+    def inverse(self, collection: str, field: str) -> Relation:
+        """The relation from the other end: ("classes", "course") leads from courses to classes."""
+        return self._backing.inverse(collection, field)
+
+    def row(self, collection: str, sourced_id: str) -> int | None:
+        """The row of a record, active or not; None when there never was one."""
+        return self._backing.row(collection, sourced_id)
+
+    def sourced_id(self, collection: str, row: int) -> str:
+        return self._backing.sourced_id(collection, row)
+
+    def rows(self, collection: str, ids: Iterable[str]) -> BitMap:
+        """The active rows among these ids; ids that nobody has are ignored."""
+        found = (self._backing.row(collection, each) for each in ids)
+        return BitMap([row for row in found if row is not None]) & self.active[collection]
+
+    def record(self, collection: str, row: int) -> Record:
+        """A fresh canonical record, hidden members included."""
+        return self._backing.record(collection, row)
+
+    def leaf(self, collection: str, leaf: filters.Leaf, *, missing: bool) -> FrozenBitMap:
+        """Active rows that a leaf accepts; `missing` is what `!=` says of a missing field."""
+        return _kept(
+            self._leaves,
+            (collection, leaf.path, leaf.operator, leaf.value, missing),
+            LEAVES_KEPT,
+            lambda: FrozenBitMap(self._backing.leaf(collection, leaf, missing=missing)),
+        )
+
+    def column(
+        self, collection: str, path: model.FieldPath
+    ) -> Iterator[tuple[int, tuple[str, ...]]]:
+        """(row, values) of active rows; rows without a value may be left out."""
+        return self._backing.column(collection, path)
+
+    def order(
+        self, collection: str, path: model.FieldPath, *, descending: bool = False
+    ) -> array[int]:
+        """All active rows by first value, then sourcedId; those without a value last."""
+        return _kept(
+            self._orders,
+            (collection, path, descending),
+            ORDERS_KEPT,
+            lambda: self._backing.order(collection, path, descending=descending),
+        )
+
+    def role_holders(
+        self, roles: Collection[str] | None, orgs: AbstractBitMap, today: date | None
+    ) -> BitMap:
+        """Users who hold one of these roles (None: any) at one of these orgs; with `today` on
+        that day.
+        """
+        holdings = _kept(self._holdings, today, DAYS_KEPT, lambda: self._by_role(today))
+        found = BitMap()
+        for role in holdings if roles is None else roles:
+            if role in holdings:
+                found |= holdings[role].gather(orgs)
+        return found
+
+    def roles(self) -> frozenset[str]:
+        """Every role that somebody holds, `ext:` ones included."""
+        return frozenset(_kept(self._holdings, None, DAYS_KEPT, lambda: self._by_role(None)))
+
+    def _by_role(self, today: date | None) -> Mapping[str, Relation]:
+        orgs = self.active["orgs"]
+        size = orgs.max() + 1 if orgs else 0
+        edges: dict[str, list[tuple[int, int]]] = {}
+        for role, org, user in self._backing.holdings(today):
+            edges.setdefault(role, []).append((org, user))
+        return {role: Relation.of_pairs(size, pairs) for role, pairs in edges.items()}
+
+
+_Answer = TypeVar("_Answer")
+
+
+def _kept(
+    memory: dict[Hashable, _Answer], key: Hashable, limit: int, make: Callable[[], _Answer]
+) -> _Answer:
+    """The remembered answer, or a new one in place of the one that was asked for longest ago."""
+    answer = memory.pop(key, None)
+    if answer is None:
+        answer = make()
+        while len(memory) >= limit:
+            memory.pop(next(iter(memory)), None)
+    memory[key] = answer
+    return answer
