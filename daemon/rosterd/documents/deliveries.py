@@ -1,0 +1,143 @@
+"""Where files are delivered, when, and in which form."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, model_validator
+
+from rosterd.documents import values
+
+PLACEHOLDERS = ("application", "target", "version", "mode", "date", "time")
+
+
+def _template(value: str) -> str:
+    for name in re.findall(r"\{([^{}]*)\}", value):
+        if name not in PLACEHOLDERS:
+            known = ", ".join(f"{{{word}}}" for word in PLACEHOLDERS)
+            raise values.wrong(f"nothing fills {{{name}}}; a file name may have {known}")
+    if re.search(r"[{}]", re.sub(r"\{[a-z]+\}", "", value)):
+        raise values.wrong("a brace is left open in this file name")
+    if not value.lower().endswith(".zip"):
+        raise values.wrong('a zip has a name that ends in ".zip"')
+    return value
+
+
+FileName = Annotated[values.PlainFileName, AfterValidator(_template)]
+
+
+class Authentication(values.Model):
+    """How the daemon signs in: by names of secrets. The secrets themselves are never in git."""
+
+    password: values.Name | None = None
+    """Name of the secret that holds the password."""
+    private_key: values.Name | None = None
+    """Name of the secret that holds the private key (OpenSSH format)."""
+    passphrase: values.Name | None = None
+    """Name of the secret that opens the private key."""
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """Names of the secrets by the field of the file that names them."""
+        named = {
+            "password": self.password,
+            "privateKey": self.private_key,
+            "passphrase": self.passphrase,
+        }
+        return {field: name for field, name in named.items() if name is not None}
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if self.password is None and self.private_key is None:
+            raise values.wrong("nothing to sign in with; name a secret in password or privateKey")
+        if self.passphrase is not None and self.private_key is None:
+            raise values.wrong("a passphrase opens a private key; name that too, as privateKey")
+        return self
+
+
+class Export(values.Model):
+    """What is delivered, and when: at a time of certain days, or after each import."""
+
+    template: Literal["oneroster-1.1", "oneroster-1.2"]
+    """Form of the files."""
+    packaging: Literal["zip", "files"] = "zip"
+    """One zip, or the files side by side."""
+    file_name: FileName = "oneroster-{target}.zip"
+    """Name of the zip. {application} {target} {version} {mode} {date} {time} are filled in, date
+    and time being those of the slot. Files side by side keep the names of the standard."""
+    mode: Literal["bulk"] = "bulk"
+    """Everything each time."""
+    when: Literal["after-import"] | None = None
+    """Deliver whenever an import changed what the application sees; instead of days and time."""
+    days: values.Several[values.Day] | None = None
+    """Days of delivery, by name."""
+    time: values.ClockTime | None = None
+    """Time of delivery, in quotes, such as "05:30"."""
+    timezone: values.Timezone | None = None
+    """Where that time is read; the repository's timezone when left out."""
+    empty_files: Literal["omit", "header-only"] = "omit"
+    """What becomes of a file without rows: left out and said to be absent, or sent as its header."""
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> Self:
+        slots = self.days is not None or self.time is not None
+        if self.when is not None and (slots or self.timezone is not None):
+            raise values.wrong("an export runs after imports or at a time; leave one of them out")
+        if self.when is None and (self.days is None or self.time is None):
+            raise values.wrong('an export needs days and a time, or "when: after-import"')
+        if self.packaging == "files" and "file_name" in self.model_fields_set:
+            raise values.wrong(
+                "files side by side keep their names; leave fileName out, or pack a zip"
+            )
+        return self
+
+    @property
+    def version(self) -> values.Version:
+        """The OneRoster version of the template."""
+        return "1.1" if self.template == "oneroster-1.1" else "1.2"
+
+    def name(self, *, application: str, target: str, slot: datetime) -> str:
+        """Name of the zip of one slot: the same slot always gives the same name."""
+        filled = {
+            "application": application,
+            "target": target,
+            "version": self.version,
+            "mode": self.mode,
+            "date": slot.strftime("%Y%m%d"),
+            "time": slot.strftime("%H%M"),
+        }
+        return re.sub(r"\{([a-z]+)\}", lambda match: filled[match[1]], self.file_name)
+
+
+class SftpTarget(values.Document):
+    """A folder on a vendor's SFTP server that an application's files are delivered to."""
+
+    kind: Literal["SftpTarget"] = "SftpTarget"
+    """What this file is."""
+    name: values.Name
+    """Its name; also the stem of this file's name."""
+    application: values.Name
+    """The application whose part of the roster is delivered."""
+    enabled: bool = False
+    """Whether deliveries run by themselves. A new target starts disabled."""
+    host: values.Host
+    """Name or address of the server."""
+    port: values.Port = 22
+    """Port of the server."""
+    username: values.Text
+    """Whom the daemon signs in as."""
+    authentication: Authentication
+    """How it signs in."""
+    host_keys: values.Several[values.HostKey]
+    """Keys by which the server is known, in OpenSSH form. No other server gets the files; name
+    the next key beside the present one before the vendor changes it."""
+    directory: values.RemoteFolder = "."
+    """Folder on the server; relative ones count from where the server lets the user in."""
+    export: Export
+    """What is delivered, and when."""
+    publish: Literal["posix-rename", "rename", "direct"] = "posix-rename"
+    """How a finished file gets its name: renamed over the former one, renamed where there is none,
+    or written under its name at once (only for servers that cannot rename)."""
+    verify: Literal["size", "readback", "none"] = "size"
+    """What is looked at after the upload: the size, every byte, or nothing."""

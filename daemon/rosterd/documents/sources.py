@@ -1,0 +1,104 @@
+"""Where rosters come from, what can be added, and what holds for the whole repository."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rosterd.documents import applications, selecting, values
+
+
+class Needs(values.Model):
+    """What an application cannot work without."""
+
+    versions: values.Several[values.Version] | None = None
+    """OneRoster versions that it reads."""
+    collections: values.Several[values.Collection] | None = None
+    """Collections that it reads."""
+    fields: values.Several[values.FieldName] | None = None
+    """Fields that must not be withheld, such as users.email."""
+
+
+class Listing(values.Document):
+    """An application of the catalogue, for whoever adds it. Adding copies; nothing is inherited."""
+
+    kind: Literal["Listing"] = "Listing"
+    """What this file is."""
+    name: values.Name
+    """Its name; also the stem of this file's name."""
+    title: values.Text
+    """What people call it."""
+    company: values.Text
+    """Who makes it."""
+    description: values.Text | None = None
+    """What it is for."""
+    developers: tuple[values.Contact, ...] = ()
+    """Contacts at the vendor; the first one signed the application up."""
+    development: bool = False
+    """Whether the vendor still develops it: shown as DEV."""
+    needs: Needs | None = None
+    """What it cannot work without."""
+    recommended: applications.Rules | None = None
+    """The permission that its vendor recommends."""
+    vendor_id: values.Text | None = None
+    """How users' profiles name the vendor: an application from this entry gets no other's."""
+    application_id: values.Text | None = None
+    """How users' profiles name the application."""
+
+
+class RosterSource(values.Document):
+    """Where a roster comes from. A record belongs to the source that brought it."""
+
+    kind: Literal["RosterSource"] = "RosterSource"
+    """What this file is."""
+    name: values.Name
+    """Its name; also the stem of this file's name."""
+    type: Literal["directory"]
+    """How it arrives: as OneRoster CSV in a folder of the daemon's machine."""
+    enabled: bool = True
+    """Whether new deliveries are read. What was read before stays."""
+    directory: values.LocalFolder
+    """The folder: with the CSV files in it, or with zips of them."""
+    settle: values.Duration = timedelta(seconds=60)
+    """How long nothing may have moved in the folder before it is read."""
+    marker: values.PlainFileName | None = None
+    """A file that is only there when a delivery is complete; manifest.csv when left out."""
+
+
+class Limit(values.Model):
+    """A change passes as long as it stays within the larger of the two."""
+
+    count: Annotated[int, Field(ge=0)]
+    """Number of things."""
+    percent: Annotated[int, Field(ge=0, le=100)]
+    """Part of what was there before, in percent."""
+
+
+class Limits(values.Model):
+    """Beyond these a change waits for a release, while what is served stays."""
+
+    removed: Limit = Limit(count=3, percent=10)
+    """Documents of one kind that one change removes."""
+    gained: Limit = Limit(count=100, percent=25)
+    """Records of one collection that an application gains without a document that states it."""
+    lost: Limit = Limit(count=100, percent=10)
+    """Records of one collection that an application loses without a document that states it."""
+
+
+class Repository(values.Document):
+    """What holds for the whole repository: the file rosterd.yaml at its top."""
+
+    kind: Literal["Repository"] = "Repository"
+    """What this file is."""
+    name: Literal["rosterd"] = "rosterd"
+    """The stem of this file's name."""
+    title: values.Text
+    """The district's name."""
+    timezone: values.Timezone
+    """Where days begin and end: for expiry, terms, and exports without a timezone of their own."""
+    contact: values.Contact | None = None
+    """Who answers for this repository."""
+    exclude: selecting.PeopleWhere | None = None
+    """People who are never shared, with full access neither."""
+    limits: Limits = Limits()
+    """How much may change without a release."""
