@@ -105,7 +105,7 @@ class _Memory:
         held = self._records[collection]
         return ((row, model.values(held[row], path)) for row in self._active[collection])
 
-    def order(self, collection: str, path: model.FieldPath, *, descending: bool) -> array[int]:
+    def order(self, collection: str, path: model.FieldPath, *, descending: bool) -> "array[int]":
         first = {row: values[0] for row, values in self.column(collection, path) if values}
         by_id = sorted(self._active[collection], key=lambda row: self.sourced_id(collection, row))
         present = sorted(

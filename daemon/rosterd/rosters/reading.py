@@ -64,7 +64,7 @@ class Backing(Protocol):
         """(row, values) of active rows in any order; rows without a value may be left out."""
         ...
 
-    def order(self, collection: str, path: model.FieldPath, *, descending: bool) -> array[int]:
+    def order(self, collection: str, path: model.FieldPath, *, descending: bool) -> "array[int]":
         """All active rows by the first value of each, by code points. Rows without a value come
         last and rows with the same value by sourcedId, both of them in either direction.
         """
@@ -87,7 +87,7 @@ class Roster:
         }
         self.class_users = backing.class_users()
         self._leaves: dict[Hashable, FrozenBitMap] = {}
-        self._orders: dict[Hashable, array[int]] = {}
+        self._orders: "dict[Hashable, array[int]]" = {}
         self._holdings: dict[Hashable, Mapping[str, Relation]] = {}
 
     def dangling(self, collection: str) -> FrozenBitMap:
@@ -136,7 +136,7 @@ class Roster:
 
     def order(
         self, collection: str, path: model.FieldPath, *, descending: bool = False
-    ) -> array[int]:
+    ) -> "array[int]":
         """All active rows by first value, then sourcedId; those without a value last."""
         return _kept(
             self._orders,
@@ -160,7 +160,8 @@ class Roster:
 
     def roles(self) -> frozenset[str]:
         """Every role that somebody holds, `ext:` ones included."""
-        return frozenset(_kept(self._holdings, None, DAYS_KEPT, lambda: self._by_role(None)))
+        held = _kept(self._holdings, None, DAYS_KEPT, lambda: self._by_role(None))
+        return frozenset(held)
 
     def _by_role(self, today: date | None) -> Mapping[str, Relation]:
         orgs = self.active["orgs"]

@@ -118,7 +118,7 @@ class Relation:
         return Relation.of_pairs(rows, ((target, row) for row, target in self.pairs()))
 
 
-def _running(rows: int, origins: Iterable[int]) -> array[int]:
+def _running(rows: int, origins: Iterable[int]) -> "array[int]":
     counts = array("I", bytes(4 * rows))
     for origin in origins:
         counts[origin] += 1
