@@ -140,6 +140,11 @@ def path(collection: str, dotted: str, version: str) -> FieldPath | None:
     return known
 
 
+def names(collection: str, version: str) -> tuple[str, ...]:
+    """Every name that `path` knows, `metadata.…` left aside."""
+    return tuple(_paths(collection, version))
+
+
 def paths(collection: str) -> tuple[FieldPath, ...]:
     """One path per key, both versions together, without metadata: what a column store keeps."""
     by_key = {found.key: found for found in _paths(collection, "1.1").values()}
