@@ -1,0 +1,386 @@
+"""The bare mirror of the config repository: what a commit holds, and what changed between two.
+
+The mirror can always be made again, so whatever is wrong with it (a lock left by a crash, a damaged
+object) is answered by moving it aside and fetching anew; what must not be lost is in the store.
+Trees are read with every trick refused that would make a path mean two things: symbolic links,
+submodules, names that are no UTF-8 or differ only in case.
+"""
+
+import asyncio
+import contextlib
+import shlex
+import shutil
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rosterd import errors, settings, statements
+from rosterd.git import running
+
+CANDIDATE = "refs/rosterd/candidate"
+ACCEPTED = "refs/rosterd/accepted"
+STATEMENTS = "refs/rosterd/statements"
+COMMITS = "refs/rosterd/commits"
+"""Commits that an approver pushed along, so that their signatures outlive a squash."""
+
+FILE_BYTES = 2**20
+FILES = 10_000
+TREE_BYTES = 64 * 2**20
+_ABSENT = frozenset("0")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of a tree."""
+
+    blob: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit and what it changed against its first parent."""
+
+    name: str
+    parents: tuple[str, ...]
+    transitions: tuple[statements.Transition, ...]
+
+
+class Mirror:
+    """The mirror in one folder; used by one task at a time."""
+
+    def __init__(self, folder: Path, repository: settings.Repository) -> None:
+        self.folder = folder
+        self._repository = repository
+        self.programs = running.hardened(
+            folder,
+            repository.timeout,
+            (
+                "-c",
+                "protocol.allow=never",
+                "-c",
+                f"protocol.{_protocol(repository.url)}.allow=always",
+            ),
+            {"GIT_SSH_COMMAND": _ssh(repository)},
+        )
+
+    # ------------------------------------------------------------ keeping it
+
+    async def prepare(self) -> None:
+        """Make the mirror, or make it anew when a crash left it locked or damaged."""
+        if self.folder.exists() and (_locks(self.folder) or not await self._bare()):
+            await self._set_aside()
+        if not self.folder.exists():
+            await self._make()
+
+    async def mend(self) -> bool:
+        """After a failure: whether the mirror was damaged, and is empty and whole again."""
+        if self.folder.exists() and await self._sound():
+            return False
+        if self.folder.exists():
+            await self._set_aside()
+        await self._make()
+        return True
+
+    async def fetch(self) -> str:
+        """Bring candidate and statements; gives the newest commit of the branch that is followed.
+
+        Raises errors.InputError when the branch is not there, errors.TemporaryError otherwise.
+        """
+        await self.prepare()
+        try:
+            await self._fetch()
+        except errors.TemporaryError:
+            if not await self.mend():
+                await self._look_for_branch()
+                raise
+            await self._fetch()
+        return await self.resolve(CANDIDATE)
+
+    async def _fetch(self) -> None:
+        await self._git(
+            *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"),
+            *("--atomic", "--prune", "--no-auto-maintenance", "--", self._repository.url),
+            f"+refs/heads/{self._repository.branch}:{CANDIDATE}",
+            f"+{STATEMENTS}/*:{STATEMENTS}/*",
+            f"+{COMMITS}/*:{COMMITS}/*",
+        )
+
+    async def _look_for_branch(self) -> None:
+        branch = self._repository.branch
+        answer = await self._git(
+            *("ls-remote", "--exit-code", "--quiet", "--", self._repository.url),
+            f"refs/heads/{branch}",
+            fine=range(256),
+        )
+        if answer.status == 2:
+            raise errors.InputError(
+                f"cannot find the branch {branch} in {running.redacted(self._repository.url)}"
+            )
+
+    async def _make(self) -> None:
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        await self.programs.git(
+            *("init", "--quiet", "--bare", "--template=", "--", str(self.folder)),
+            folder=self.folder.parent,
+        )
+        self.folder.chmod(0o700)
+
+    async def _bare(self) -> bool:
+        answer = await self._git("rev-parse", "--is-bare-repository", fine=range(256))
+        return answer.status == 0 and answer.output.strip() == b"true"
+
+    async def _sound(self) -> bool:
+        if _locks(self.folder) or not await self._bare():
+            return False
+        answer = await self._git("fsck", "--no-dangling", "--no-progress", fine=range(256))
+        return answer.status == 0
+
+    async def _set_aside(self) -> None:
+        broken = self.folder.with_name(self.folder.name + ".broken")
+        await asyncio.to_thread(shutil.rmtree, broken, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            self.folder.rename(broken)
+
+    # ------------------------------------------------------------ asking it
+
+    async def resolve(self, name: str) -> str:
+        """The full id of the commit that `name` means; errors.InputError when there is none."""
+        answer = await self._git(
+            *("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"),
+            fine=(0, 1, 128),
+        )
+        commit = answer.output.decode(errors="replace").strip()
+        if answer.status or not is_id(commit):
+            raise errors.InputError(f"cannot find the commit {name}")
+        return commit
+
+    async def has(self, commit: str) -> bool:
+        """Whether the mirror holds that commit."""
+        answer = await self._git("cat-file", "-e", f"{commit}^{{commit}}", fine=range(256))
+        return answer.status == 0
+
+    async def is_ancestor(self, old: str, new: str) -> bool:
+        """Whether `new` descends from `old` (or is it); False when `old` is not there at all."""
+        answer = await self._git("merge-base", "--is-ancestor", old, new, fine=(0, 1, 128))
+        if answer.status == 128 and await self.has(old) and await self.has(new):
+            raise errors.TemporaryError(f"cannot compare two commits: {answer.words}")
+        return answer.status == 0
+
+    async def tree(self, commit: str) -> Mapping[str, Entry]:
+        """Path -> file of a commit.
+
+        Raises errors.InputError for what is not taken: links, submodules, odd or double names, too
+        much.
+        """
+        answer = await self._git("ls-tree", "-r", "-z", "-l", "--full-tree", commit)
+        return _tree(answer.output)
+
+    async def contents(self, blobs: Iterable[str], limit: int = TREE_BYTES) -> dict[str, bytes]:
+        """Blob id -> content. What is not there, is no blob, or exceeds 1 MiB is left out.
+
+        Raises errors.InputError when all together exceed `limit` bytes.
+        """
+        wanted = sorted(set(blobs))
+        if not wanted:
+            return {}
+        given = "".join(f"{blob}\n" for blob in wanted).encode()
+        sizes = await self._git("cat-file", "--batch-check", given=given)
+        there = []
+        total = 0
+        for line in sizes.output.decode().splitlines():
+            words = line.split()
+            if len(words) == 3 and words[1] == "blob" and int(words[2]) <= FILE_BYTES:
+                there.append(words[0])
+                total += int(words[2])
+        if total > limit:
+            raise errors.InputError(f"cannot read more than {limit} bytes of changed files")
+        return dict(batch((await self.objects(there)).output))
+
+    async def objects(self, names: Sequence[str]) -> running.Answer:
+        """The batch output of cat-file for objects that are there."""
+        given = "".join(f"{name}\n" for name in names).encode()
+        return await self._git("cat-file", "--batch", given=given)
+
+    async def commits(self, *rules: str) -> list[tuple[str, ...]]:
+        """(commit, parents…) of what `git rev-list` gives for `rules`, the newest first."""
+        answer = await self._git("rev-list", "--parents", *rules)
+        return [tuple(line.split()) for line in answer.output.decode().splitlines()]
+
+    async def own_changes(self, commits: Sequence[tuple[str, ...]]) -> list[Commit]:
+        """What each of (commit, parents…) changed against its first parent."""
+        given = "".join(" ".join(names[:2]) + "\n" for names in commits).encode()
+        answer = await self._git(
+            "diff-tree", "--stdin", "-r", "-z", "--no-renames", "--root", given=given
+        )
+        found: dict[str, list[statements.Transition]] = {}
+        for commit, change in _changes(answer.output):
+            found.setdefault(commit, []).append(change)
+        return [Commit(names[0], names[1:], tuple(found.get(names[0], ()))) for names in commits]
+
+    async def changes(self, old: str, new: str) -> tuple[statements.Transition, ...]:
+        """What changed between two commits, path by path; renames are a loss and a gain."""
+        answer = await self._git("diff-tree", "-r", "-z", "--no-renames", old, new)
+        return tuple(change for _, change in _changes(answer.output))
+
+    async def accept(self, commit: str) -> None:
+        """Keep the accepted commit, whatever happens to the branch."""
+        await self._git("update-ref", ACCEPTED, commit)
+
+    async def statement_refs(self, most: int, size: int) -> dict[str, str]:
+        """Name in refs/rosterd/statements -> blob, at most `most` of them up to `size` bytes."""
+        answer = await self._git(
+            *("for-each-ref", f"--count={most}"),
+            "--format=%(objecttype) %(objectsize) %(objectname) %(refname)",
+            STATEMENTS,
+        )
+        refs = {}
+        for line in answer.output.decode(errors="replace").splitlines():
+            kind, length, blob, ref = line.split(" ", 3)
+            if kind == "blob" and int(length) <= size:
+                refs[ref.removeprefix(f"{STATEMENTS}/")] = blob
+        return refs
+
+    async def _git(
+        self, *arguments: str, given: bytes = b"", fine: Sequence[int] = (0,)
+    ) -> running.Answer:
+        # Named, not discovered: above a damaged mirror git would find somebody else's repository.
+        return await self.programs.git(
+            "--git-dir=.", *arguments, folder=self.folder, given=given, fine=fine
+        )
+
+
+def is_id(text: str) -> bool:
+    """Whether this is a full object id."""
+    return len(text) in {40, 64} and set(text) <= set("0123456789abcdef")
+
+
+def batch(output: bytes) -> Iterator[tuple[str, bytes]]:
+    """(name, content) of each object in the output of `git cat-file --batch`."""
+    start = 0
+    while start < len(output):
+        end = output.index(b"\n", start)
+        words = output[start:end].split()
+        start = end + 1
+        if len(words) != 3:
+            continue
+        size = int(words[2])
+        yield words[0].decode(), output[start : start + size]
+        start += size + 1
+
+
+def _changes(output: bytes) -> Iterator[tuple[str, statements.Transition]]:
+    """(commit, transition) of `diff-tree -z`; a path that is no UTF-8 can be in no accepted tree."""
+    commit = ""
+    tokens = iter(output.split(b"\0"))
+    for token in tokens:
+        if not token.startswith(b":"):
+            commit = token.decode(errors="replace")
+            continue
+        _, _, old, new, _ = token.decode().split(" ")
+        try:
+            path = next(tokens).decode()
+        except UnicodeDecodeError:
+            continue
+        if old != new:  # only the mode changed: nothing that a config says
+            yield commit, statements.Transition(path, _blob(old), _blob(new))
+
+
+def _blob(name: str) -> str | None:
+    return None if set(name) <= _ABSENT else name
+
+
+def _tree(listing: bytes) -> dict[str, Entry]:
+    entries: dict[str, Entry] = {}
+    problems = []
+    spellings: dict[str, str] = {}
+    total = 0
+    for item in listing.split(b"\0"):
+        if not item:
+            continue
+        facts, _, raw = item.partition(b"\t")
+        mode, _, blob, size = facts.decode().split()
+        shown = raw.decode(errors="backslashreplace")
+        path, reason = _path(raw, mode, size, spellings)
+        if reason:
+            problems.append(errors.Problem(shown, 0, 0, reason, "tree"))
+            continue
+        entries[path] = Entry(blob, int(size))
+        total += int(size)
+    if len(entries) > FILES:
+        problems.append(errors.Problem(".", 0, 0, f"more than {FILES} files", "tree"))
+    if total > TREE_BYTES:
+        problems.append(errors.Problem(".", 0, 0, f"more than {TREE_BYTES} bytes", "tree"))
+    if problems:
+        raise errors.InputError("cannot take this commit's files", problems[:100])
+    return entries
+
+
+_MODES = {
+    "120000": "a symbolic link; only files are taken",
+    "160000": "a submodule; only files are taken",
+}
+
+
+def _path(raw: bytes, mode: str, size: str, spellings: dict[str, str]) -> tuple[str, str]:
+    """(path, why it is refused or "")."""
+    try:
+        path = raw.decode()
+    except UnicodeDecodeError:
+        return "", "the name is not UTF-8"
+    if mode in _MODES:
+        return path, _MODES[mode]
+    if any(unicodedata.category(character) == "Cc" for character in path):
+        return path, "the name holds control characters"
+    parts = path.split("/")
+    if any(part in {"", ".", ".."} for part in parts):
+        return path, "the path is not plain"
+    if int(size) > FILE_BYTES:
+        return path, f"the file is larger than {FILE_BYTES} bytes"
+    for depth in range(1, len(parts) + 1):
+        place = "/".join(parts[:depth])
+        folded = unicodedata.normalize("NFC", place).casefold()
+        if spellings.setdefault(folded, place) != place:
+            return path, f"differs from {spellings[folded]} only in its spelling"
+    return path, ""
+
+
+def _locks(folder: Path) -> bool:
+    """Whether a crash left a lock. Nobody but this process works in the mirror."""
+    return any(folder.glob("*.lock")) or any((folder / "refs").rglob("*.lock"))
+
+
+def _protocol(url: str) -> str:
+    if url.startswith("https://"):
+        return "https"
+    if url.startswith("ssh://"):
+        return "ssh"
+    if url.startswith(("/", "file:///")):
+        return "file"
+    if "://" not in url and ":" in url and not url.startswith("-"):
+        return "ssh"
+    raise errors.InputError(
+        f"cannot use the repository URL {running.redacted(url)}: expected https://, ssh://,"
+        " user@host:path, or an absolute path"
+    )
+
+
+def _ssh(repository: settings.Repository) -> str:
+    known = repository.known_hosts or Path("/dev/null")
+    words = ["ssh", "-F", "/dev/null"]
+    if repository.ssh_key is not None:
+        words += ["-i", str(repository.ssh_key)]
+    for option in (
+        "IdentitiesOnly=yes",
+        "BatchMode=yes",
+        "StrictHostKeyChecking=yes",
+        f"UserKnownHostsFile={known}",
+        "GlobalKnownHostsFile=/dev/null",
+        "UpdateHostKeys=no",
+        "ConnectTimeout=10",
+        "ServerAliveInterval=15",
+        "ServerAliveCountMax=3",
+    ):
+        words += ["-o", option]
+    return shlex.join(words)

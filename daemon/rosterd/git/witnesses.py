@@ -1,0 +1,298 @@
+"""Who signed what: verified statements out of commits and out of detached signatures.
+
+Only what can matter is verified: statements about paths that the candidate touches, signed by a key
+that is listed. git itself verifies commits (it knows what a commit's signature covers), ssh-keygen
+the detached statements; both see a list of keys written for the one purpose, so that a signature
+made for something else is none here.
+
+A commit that is part of the accepted history has had its say. Because a signature can be written
+in another way under the same content, that is told by the signed bytes and not by the commit's id.
+"""
+
+import tempfile
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+
+from rosterd import errors, statements
+from rosterd.git import mirrors, people
+
+_EXTRA_COMMITS = 2_000
+_DETACHED = 10_000
+_DETACHED_BYTES = 2**21
+_CHUNK = 1_000
+_REMEMBERED = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Testimony:
+    """All that listed people state about the paths a candidate touches."""
+
+    stated: tuple[statements.Statement, ...]
+    passed: tuple[statements.Transition, ...]
+    """What each commit between accepted and candidate changed, also where it was undone again."""
+    ignored: tuple[str, ...]
+    """Detached statements about these paths that count nothing, each with its reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """A commit that says it is signed by an ssh key."""
+
+    name: str
+    key: str
+    subject: bytes
+    """sha256 of the bytes that its signature covers."""
+
+
+class Witnesses:
+    """Reads testimony from a mirror; remembers what it verified, and under which list of keys."""
+
+    def __init__(self, mirror: mirrors.Mirror, *, repository: str, branch: str) -> None:
+        self._mirror = mirror
+        self._repository = repository
+        self._branch = branch
+        self._verified: dict[tuple[str, str], tuple[str, str] | None] = {}
+        self._spoken: tuple[str, set[bytes]] = ("", set())
+
+    async def hear(
+        self,
+        accepted: str,
+        candidate: str,
+        changed: Iterable[statements.Transition],
+        listed: people.People,
+        now: datetime,
+    ) -> Testimony:
+        """Everything stated, in commits since `accepted` or detached, about what changed."""
+        if len(self._verified) > _REMEMBERED:
+            self._verified.clear()
+        lines = await self._mirror.commits(candidate, f"^{accepted}")
+        within = await self._mirror.own_changes(lines)
+        passed = tuple(change for commit in within for change in commit.transitions)
+        paths = {change.path for change in changed} | {change.path for change in passed}
+        heard = await self._commits(accepted, within, paths, listed)
+        detached, ignored = await self._detached(paths, listed, now)
+        genuine = await self._genuine([*heard, *detached])
+        return Testimony(tuple(genuine), passed, tuple(ignored))
+
+    # ------------------------------------------------------------ commits
+
+    async def _commits(
+        self,
+        accepted: str,
+        within: Sequence[mirrors.Commit],
+        paths: set[str],
+        listed: people.People,
+    ) -> list[statements.Statement]:
+        known = {commit.name for commit in within}
+        lines = await self._mirror.commits(
+            f"--max-count={_EXTRA_COMMITS}",
+            f"--glob={mirrors.COMMITS}/*",
+            f"^{accepted}",
+        )
+        extra = await self._mirror.own_changes([line for line in lines if line[0] not in known])
+        relevant = {
+            commit.name: tuple(change for change in commit.transitions if change.path in paths)
+            for commit in (*within, *extra)
+        }
+        relevant = {name: changes for name, changes in relevant.items() if changes}
+        signed = await self._signed(list(relevant), listed)
+        if not signed:
+            return []
+        spoken = await self._spoken_in(accepted)
+        signed = [one for one in signed if one.subject not in spoken]
+        await self._verify_commits(signed, listed)
+        heard = []
+        for one in signed:
+            verified = self._verified.get((one.name, listed.digest))
+            if verified is not None:
+                person, key = verified
+                heard.append(
+                    statements.Statement(
+                        person, key, "commit", one.name, one.subject.hex(), relevant[one.name]
+                    )
+                )
+        return heard
+
+    async def _signed(self, names: list[str], listed: people.People) -> list[_Signed]:
+        """Those commits that a listed key claims to have signed."""
+        found = []
+        async for name, raw in self._raw(names):
+            signed = _signed(name, raw)
+            if signed and listed.person(signed.key, "git") is not None:
+                found.append(signed)
+        return found
+
+    async def _spoken_in(self, accepted: str) -> set[bytes]:
+        """The signed bytes (sha256) of every signed commit in the accepted history."""
+        before, spoken = self._spoken
+        if before != accepted:
+            since = bool(before) and await self._mirror.is_ancestor(before, accepted)
+            if not since:
+                spoken = set()
+            rules = [accepted, f"^{before}"] if since else [accepted]
+            names = [line[0] for line in await self._mirror.commits(*rules)]
+            async for name, raw in self._raw(names):
+                signed = _signed(name, raw)
+                if signed:
+                    spoken.add(signed.subject)
+            self._spoken = accepted, spoken
+        return spoken
+
+    async def _raw(self, names: Sequence[str]) -> AsyncIterator[tuple[str, bytes]]:
+        """(name, content) of objects, some at a time: histories are long."""
+        for start in range(0, len(names), _CHUNK):
+            answer = await self._mirror.objects(names[start : start + _CHUNK])
+            for name, raw in mirrors.batch(answer.output):
+                yield name, raw
+
+    async def _verify_commits(self, signed: Sequence[_Signed], listed: people.People) -> None:
+        """Let git verify those that it has not verified under this list of keys."""
+        new = [one for one in signed if (one.name, listed.digest) not in self._verified]
+        if not new:
+            return
+        keys = {one.name: one.key for one in new}
+        with tempfile.TemporaryDirectory(dir=self._mirror.folder) as folder:
+            allowed = Path(folder) / "allowed_signers"
+            allowed.write_text(listed.signers("git"), encoding="utf-8")
+            answer = await self._mirror.programs.git(
+                *("-c", f"gpg.ssh.allowedSignersFile={allowed}", "--git-dir=."),
+                *("log", "--no-walk=unsorted", "--stdin", "-z", "--format=%H %G? %GF"),
+                folder=self._mirror.folder,
+                given="".join(f"{one.name}\n" for one in new).encode(),
+            )
+        good = {}
+        for line in answer.output.decode(errors="replace").split("\0"):
+            name, _, rest = line.strip().partition(" ")
+            state, _, key = rest.partition(" ")
+            # G alone: git also says "good" of keys it does not know, with another letter.
+            if state == "G" and key == keys.get(name):
+                good[name] = key
+        for one in new:
+            person = listed.person(one.key, "git") if one.name in good else None
+            self._verified[one.name, listed.digest] = (person, one.key) if person else None
+
+    # ------------------------------------------------------------ detached
+
+    async def _detached(
+        self, paths: set[str], listed: people.People, now: datetime
+    ) -> tuple[list[statements.Statement], list[str]]:
+        refs = await self._mirror.statement_refs(_DETACHED, _DETACHED_BYTES)
+        heard: list[statements.Statement] = []
+        ignored: list[str] = []
+        async for blob, content in self._raw(sorted(set(refs.values()))):
+            name = sha256(content).hexdigest()
+            try:
+                signed, signature = statements.opened(content)
+                claim = statements.parse(signed)
+                about = tuple(change for change in claim.transitions if change.path in paths)
+                if not about:
+                    continue
+                if refs.get(name) != blob:
+                    raise errors.InputError("its ref is not named by the sha256 of what it holds")
+                if reason := statements.refusal(
+                    claim, repository=self._repository, branch=self._branch, now=now
+                ):
+                    raise errors.InputError(reason)
+                person, key = await self._signer(name, signed, signature, listed)
+            except errors.InputError as error:
+                ignored.append(f"statement {name[:12]}: {error.args[0]}")
+                continue
+            subject = sha256(signed).hexdigest()
+            heard.append(statements.Statement(person, key, "detached", name, subject, about))
+        return heard, ignored[:100]
+
+    async def _signer(
+        self, name: str, signed: bytes, signature: str, listed: people.People
+    ) -> tuple[str, str]:
+        """(person, fingerprint) behind a detached signature; errors.InputError when nobody is."""
+        if (name, listed.digest) not in self._verified:
+            self._verified[name, listed.digest] = await self._verify(signed, signature, listed)
+        verified = self._verified[name, listed.digest]
+        if verified is None:
+            raise errors.InputError(
+                "its signature is not good, or its key is not listed (any more)"
+            )
+        return verified
+
+    async def _verify(
+        self, signed: bytes, signature: str, listed: people.People
+    ) -> tuple[str, str] | None:
+        key = people.fingerprint(people.signing_key(signature))
+        person = listed.person(key, statements.NAMESPACE)
+        if person is None:
+            return None
+        with tempfile.TemporaryDirectory(dir=self._mirror.folder) as folder:
+            allowed, armored = Path(folder) / "allowed_signers", Path(folder) / "signature"
+            allowed.write_text(listed.signers(statements.NAMESPACE), encoding="utf-8")
+            armored.write_text(signature, encoding="utf-8")
+            answer = await self._mirror.programs.run(
+                *("ssh-keygen", "-Y", "verify", "-f", str(allowed), "-I", person),
+                *("-n", statements.NAMESPACE, "-s", str(armored)),
+                given=signed,
+            )
+        return (person, key) if answer.status == 0 else None
+
+    # ------------------------------------------------------------ contents
+
+    async def _genuine(self, heard: Sequence[statements.Statement]) -> list[statements.Statement]:
+        """The same without transitions whose hashes contradict the contents that are here."""
+        blobs = {
+            blob
+            for statement in heard
+            if statement.source == "detached"
+            for change in statement.transitions
+            for blob in (change.old, change.new)
+            if blob
+        }
+        contents = await self._mirror.contents(blobs)
+        hashes = {blob: sha256(content).hexdigest() for blob, content in contents.items()}
+
+        def holds(change: statements.Transition) -> bool:
+            return all(
+                hash_ is None or blob is None or hashes.get(blob, hash_) == hash_
+                for blob, hash_ in (
+                    (change.old, change.old_sha256),
+                    (change.new, change.new_sha256),
+                )
+            )
+
+        return [
+            statements.Statement(
+                person=statement.person,
+                key=statement.key,
+                source=statement.source,
+                name=statement.name,
+                subject=statement.subject,
+                transitions=tuple(filter(holds, statement.transitions)),
+            )
+            for statement in heard
+        ]
+
+
+def _signed(name: str, raw: bytes) -> _Signed | None:
+    """What a raw commit says about its signature; None without exactly one ssh signature."""
+    head, blank, body = raw.partition(b"\n\n")
+    kept: list[bytes] = []
+    signatures: list[list[bytes]] = []
+    inside = False
+    for line in head.split(b"\n"):
+        field, _, rest = line.partition(b" ")
+        if field in {b"gpgsig", b"gpgsig-sha256"}:
+            signatures.append([rest])
+            inside = True
+        elif inside and line.startswith(b" "):
+            signatures[-1].append(line[1:])
+        else:
+            inside = False
+            kept.append(line)
+    if len(signatures) != 1:
+        return None
+    try:
+        key = people.signing_key(b"\n".join(signatures[0]).decode())
+    except (errors.InputError, UnicodeDecodeError):
+        return None
+    payload = b"\n".join(kept) + blank + body
+    return _Signed(name, people.fingerprint(key), sha256(payload).digest())
