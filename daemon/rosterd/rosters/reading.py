@@ -87,7 +87,7 @@ class Roster:
         }
         self.class_users = backing.class_users()
         self._leaves: dict[Hashable, FrozenBitMap] = {}
-        self._orders: "dict[Hashable, array[int]]" = {}
+        self._orders: dict[Hashable, array[int]] = {}
         self._holdings: dict[Hashable, Mapping[str, Relation]] = {}
 
     def dangling(self, collection: str) -> FrozenBitMap:
