@@ -128,7 +128,7 @@ def schema(kind: str) -> dict[str, Any]:
 
 
 def _tidy(node: object) -> None:
-    """One-line descriptions, and no generated titles: editors show both."""
+    """For editors: one-line descriptions, no generated titles, and no null, which no file holds."""
     if isinstance(node, list):
         for item in node:
             _tidy(item)
@@ -138,5 +138,9 @@ def _tidy(node: object) -> None:
         node["description"] = " ".join(node["description"].split())
     if isinstance(node.get("title"), str):
         del node["title"]
+    if {"type": "null"} in node.get("anyOf", ()):
+        options = [option for option in node.pop("anyOf") if option != {"type": "null"}]
+        node.update(options[0] if len(options) == 1 else {"anyOf": options})
+        node.pop("default", None)
     for item in node.values():
         _tidy(item)

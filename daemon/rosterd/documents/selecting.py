@@ -1,13 +1,23 @@
 """How a document picks records: one grammar for orgs, courses, classes and people."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Tag
+from pydantic import Discriminator, Tag, model_validator
 
 from rosterd.documents import values
 
 
-class Parts(values.Model):
+class Narrowing(values.Model):
+    """A conjunction of what is given. Giving nothing would pick everything, so it is refused."""
+
+    @model_validator(mode="after")
+    def _something_is_said(self) -> Self:
+        if not self.model_fields_set:
+            raise values.wrong("nothing is picked here; write all, or name what narrows it")
+        return self
+
+
+class Parts(Narrowing):
     """Records that every part given here agrees on."""
 
     ids: values.Several[values.SourcedId] | None = None
@@ -31,7 +41,7 @@ class ClassParts(Parts):
     """Only classes with a term that runs today."""
 
 
-class People(values.Model):
+class People(Narrowing):
     """Narrows people and their enrollments together; every part given here has to agree."""
 
     roles: values.Several[values.Role] | None = None
@@ -57,9 +67,9 @@ class PeopleWhere(values.Model):
 
 
 def _form(value: object) -> str:
-    if isinstance(value, str):
-        return "all"
-    return "ids" if isinstance(value, (list, tuple)) else "parts"
+    if isinstance(value, (list, tuple)):
+        return "ids"
+    return "parts" if isinstance(value, (dict, Parts)) else "all"
 
 
 Selected = Literal["all"] | tuple[str, ...] | Parts
@@ -73,7 +83,7 @@ ClassSelection = Annotated[All | Ids | Annotated[ClassParts, Tag("parts")], Disc
 
 
 def _toggle_form(value: object) -> str:
-    return "switch" if isinstance(value, bool) else "roles"
+    return "roles" if isinstance(value, (dict, Roles)) else "switch"
 
 
 Toggle = Annotated[

@@ -25,6 +25,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from rosterd.oneroster import vocabularies
+
 Version = Literal["1.1", "1.2"]
 Collection = Literal[
     "orgs",
@@ -48,7 +50,10 @@ _KEY_TYPES = frozenset(
 )  # fmt: skip
 _LABEL = r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*|[0-9a-fA-F:]*:[0-9a-fA-F:.]*")
-_ROLE = r"[a-z][a-zA-Z]*|ext:[a-zA-Z0-9.\-_]+"
+_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+_OWN_ROLE = r"^ext:[a-zA-Z0-9.\-_]+$"
+_FIELD = r"^[a-zA-Z]+(\.[a-zA-Z][a-zA-Z0-9]*)+$|^[a-zA-Z]+\.metadata\.[^\s]+$"
+ROLES = tuple(sorted(vocabularies.VOCABULARIES["role"].words))
 _Value = TypeVar("_Value", bound=Hashable)
 
 
@@ -170,6 +175,24 @@ def _host_key(value: str) -> str:
     return f"{parts[0]} {parts[1]}"
 
 
+def _name(value: str) -> str:
+    if not re.fullmatch(_NAME, value):
+        raise wrong("this is no name; write small letters, digits and hyphens, 63 at most")
+    return value
+
+
+def _role(value: str) -> str:
+    if not vocabularies.VOCABULARIES["role"].allows(value, "1.2"):
+        raise wrong(f"this is no role; write one of {', '.join(ROLES)}, or ext:… for your own")
+    return value
+
+
+def _field_name(value: str) -> str:
+    if not re.fullmatch(_FIELD, value):
+        raise wrong("this names no field; write collection.field, such as users.phone")
+    return value
+
+
 def _email(value: str) -> str:
     if len(value) > 254 or not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+\.[^@\s<>.]+", value):
         raise wrong("this is no mail address; write one such as it@example.org")
@@ -201,17 +224,19 @@ def _file_name(value: str) -> str:
 
 
 Text = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_plain)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+Name = Annotated[str, Field(json_schema_extra={"pattern": _NAME}), AfterValidator(_name)]
 """Of documents and secrets: it is also a file's stem and part of a URL."""
 SourcedId = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_plain)]
 Where = Annotated[str, Field(min_length=1, max_length=10_000)]
-Role = Annotated[str, Field(pattern=f"^({_ROLE})$")]
+Role = Annotated[
+    str,
+    Field(json_schema_extra={"anyOf": [{"enum": list(ROLES)}, {"pattern": _OWN_ROLE}]}),
+    AfterValidator(_role),
+]
 FieldName = Annotated[
     str,
-    Field(
-        pattern=r"^[a-zA-Z]+(\.[a-zA-Z][a-zA-Z0-9]*|\.metadata\.[^\s.][^\s]*)$",
-        examples=["users.phone", "users.metadata.bus"],
-    ),
+    Field(json_schema_extra={"pattern": _FIELD}, examples=["users.phone", "users.metadata.bus"]),
+    AfterValidator(_field_name),
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Duration = Annotated[
@@ -238,7 +263,9 @@ CalendarDay = Annotated[
 ]
 Timezone = Annotated[str, Field(examples=["America/Chicago"]), AfterValidator(_zone)]
 Host = Annotated[str, Field(examples=["sftp.example.com"]), AfterValidator(_host)]
-HostKey = Annotated[str, Field(pattern="^(ssh|ecdsa)-"), AfterValidator(_host_key)]
+HostKey = Annotated[
+    str, Field(json_schema_extra={"pattern": "^(ssh|ecdsa)-"}), AfterValidator(_host_key)
+]
 Email = Annotated[str, Field(examples=["it@example.org"]), AfterValidator(_email)]
 RemoteFolder = Annotated[Text, AfterValidator(_remote_folder)]
 LocalFolder = Annotated[Text, AfterValidator(_local_folder)]
