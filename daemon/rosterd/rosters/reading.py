@@ -5,13 +5,14 @@ where they come from. `Backing` is the whole of what a store has to be able to s
 """
 
 from array import array
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from datetime import date
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 from pyroaring import AbstractBitMap, BitMap, FrozenBitMap
 
 from rosterd.oneroster import filters, model
+from rosterd.rosters import remembering
 from rosterd.rosters.relations import Edge, Record, Relation
 
 LEAVES_KEPT: Final = 512  # bitmaps of some kilobytes: permissions ask the same ones again and again
@@ -121,7 +122,7 @@ class Roster:
 
     def leaf(self, collection: str, leaf: filters.Leaf, *, missing: bool) -> FrozenBitMap:
         """Active rows that a leaf accepts; `missing` is what `!=` says of a missing field."""
-        return _kept(
+        return remembering.kept(
             self._leaves,
             (collection, leaf.path, leaf.operator, leaf.value, missing),
             LEAVES_KEPT,
@@ -138,7 +139,7 @@ class Roster:
         self, collection: str, path: model.FieldPath, *, descending: bool = False
     ) -> "array[int]":
         """All active rows by first value, then sourcedId; those without a value last."""
-        return _kept(
+        return remembering.kept(
             self._orders,
             (collection, path, descending),
             ORDERS_KEPT,
@@ -151,7 +152,7 @@ class Roster:
         """Users who hold one of these roles (None: any) at one of these orgs; with `today` on
         that day.
         """
-        holdings = _kept(self._holdings, today, DAYS_KEPT, lambda: self._by_role(today))
+        holdings = remembering.kept(self._holdings, today, DAYS_KEPT, lambda: self._by_role(today))
         found = BitMap()
         for role in holdings if roles is None else roles:
             if role in holdings:
@@ -160,7 +161,7 @@ class Roster:
 
     def roles(self) -> frozenset[str]:
         """Every role that somebody holds, `ext:` ones included."""
-        held = _kept(self._holdings, None, DAYS_KEPT, lambda: self._by_role(None))
+        held = remembering.kept(self._holdings, None, DAYS_KEPT, lambda: self._by_role(None))
         return frozenset(held)
 
     def _by_role(self, today: date | None) -> Mapping[str, Relation]:
@@ -170,19 +171,3 @@ class Roster:
         for role, org, user in self._backing.holdings(today):
             edges.setdefault(role, []).append((org, user))
         return {role: Relation.of_pairs(size, pairs) for role, pairs in edges.items()}
-
-
-_Answer = TypeVar("_Answer")
-
-
-def _kept(
-    memory: dict[Hashable, _Answer], key: Hashable, limit: int, make: Callable[[], _Answer]
-) -> _Answer:
-    """The remembered answer, or a new one in place of the one that was asked for longest ago."""
-    answer = memory.pop(key, None)
-    if answer is None:
-        answer = make()
-        while len(memory) >= limit:
-            memory.pop(next(iter(memory)), None)
-    memory[key] = answer
-    return answer

@@ -1,0 +1,240 @@
+"""The picture itself: records, leaves and orders as one application gets them.
+
+Most records of most views look exactly as they are stored. Which ones do not is found on bitmaps,
+member by member, so that a question about one member loads only the records in which that member
+differs; a full view without rules loads none at all.
+"""
+
+from array import array
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import Final
+
+from pyroaring import AbstractBitMap, BitMap, FrozenBitMap
+
+from rosterd import access, rosters
+from rosterd.oneroster import filters, model, vocabularies
+from rosterd.pictures import pruning, rules
+from rosterd.rosters import remembering
+
+Dates = Callable[[str, int], str]
+"""dateLastModified of (collection, row), as it is served."""
+Values = tuple[str, ...]
+
+COLUMNS_KEPT: Final = 8  # of values that had to be made for this application
+LEAVES_KEPT: Final = 64
+_NEVER: Final = "\x7f"  # no record holds it, so every value is something else
+_MADE_FROM: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+    ("users", "1.1:role"): ("roles.org",),
+    ("users", "1.1:orgs"): ("roles.org", "primaryOrg"),  # the primary one comes first
+}
+_ONE_FOR_ALL: Final = ("active",)  # a view holds active records only
+
+
+class Picture:
+    """A view in one version. Answers are kept, within bounds; nothing else ever changes."""
+
+    def __init__(self, view: access.View, version: str, dates: Dates | None = None) -> None:
+        """`dates` tells dateLastModified; without it records count as having none."""
+        self.view = view
+        self.version = version
+        self._dates = dates
+        self._rules = {name: rules.of(view.grant, name) for name in model.COLLECTIONS}
+        self._plain: dict[str, FrozenBitMap] = {}
+        self._rows: dict[str, FrozenBitMap] = {}
+        self._stranded: dict[tuple[str, str], BitMap] = {}
+        self._leaves: dict[Hashable, FrozenBitMap] = {}
+        self._columns: dict[Hashable, Mapping[int, Values]] = {}
+
+    # ------------------------------------------------------------ records
+
+    def record(self, collection: str, row: int) -> rosters.Record:
+        """The record of a row of the view, with the members and words of this version."""
+        record = self.view.roster.record(collection, row)
+        pruning.prune(self.view, collection, row, record)
+        self._rules[collection].apply(record)
+        return vocabularies.as_given(collection, record, self.version)
+
+    def plain(self, collection: str) -> FrozenBitMap:
+        """Rows whose stored fragment may go out unchanged."""
+        if collection not in self._plain:
+            self._plain[collection] = FrozenBitMap(self._find_plain(collection))
+        return self._plain[collection]
+
+    def _find_plain(self, collection: str) -> AbstractBitMap:
+        view, rule = self.view, self._rules[collection]
+        roster, rows = view.roster, view.rows[collection]
+        plain = rows - roster.dangling(collection)
+        for field in model.ref_fields(collection):
+            plain -= self._cut(collection, field)
+        if ("children" not in rule.withheld) and collection in ("orgs", "academicSessions"):
+            plain -= roster.relation(collection, "parent").gather(rows)  # stored without children
+        if rule.password:
+            return BitMap()  # no column tells who has one
+        members = {*rule.withheld, *rule.masks, *(f"metadata.{key}" for key in rule.keys)}
+        if rule.vendor is not None:
+            members.add("userProfiles")
+        for member in members:
+            plain -= self._carrying(collection, member)
+        return plain
+
+    def _cut(self, collection: str, field: str) -> BitMap:
+        """Rows of the view whose `field` names a record outside it."""
+        key = (collection, field)
+        if key not in self._stranded:
+            self._stranded[key] = pruning.stranded(self.view, collection, field)
+        return self._stranded[key]
+
+    def _carrying(self, collection: str, member: str) -> AbstractBitMap:
+        """Active rows that have the member, as they are stored."""
+        found = BitMap()
+        for version in model.VERSIONS:
+            for path in _paths_of(collection, member, version):
+                leaf = filters.Leaf(path, "!=", _NEVER)
+                found |= self.view.roster.leaf(collection, leaf, missing=False)
+        return found
+
+    # ------------------------------------------------------------ listings and leaves
+
+    def rows(self, name: str) -> FrozenBitMap:
+        """Rows of one of `model.LISTINGS`, decided on the record as it is given."""
+        if name not in self._rows:
+            listing = model.LISTINGS[name]
+            condition = listing.condition(self.version)
+            rows = self.view.rows[listing.collection]
+            if condition is not None:
+                path, value = condition
+                rows = self.leaf(listing.collection, filters.Leaf(path, "=", value))
+            self._rows[name] = rows
+        return self._rows[name]
+
+    def tree(self, collection: str, tree: filters.Tree) -> AbstractBitMap:
+        """Rows of the view that a filter accepts."""
+        if isinstance(tree, filters.Leaf):
+            return self.leaf(collection, tree)
+        found = self.tree(collection, tree.parts[0])
+        for part in tree.parts[1:]:
+            if isinstance(tree, filters.And):
+                found = found & self.tree(collection, part)
+            else:
+                found = found | self.tree(collection, part)
+        return found
+
+    def leaf(self, collection: str, leaf: filters.Leaf) -> FrozenBitMap:
+        """Rows of the view that a leaf accepts; what is not there makes `!=` true."""
+        key = (collection, leaf.path, leaf.operator, leaf.value)
+        return remembering.kept(
+            self._leaves, key, LEAVES_KEPT, lambda: FrozenBitMap(self._find(collection, leaf))
+        )
+
+    def _find(self, collection: str, leaf: filters.Leaf) -> AbstractBitMap:
+        rows, path = self.view.rows[collection], leaf.path
+        accepts = filters.predicate(leaf, missing=True)
+        if (constant := self._constant(path)) is not None:
+            return rows if accepts(constant) else FrozenBitMap()
+        made = self._made(path)
+        if made is None:
+            changed = self._changed(path)
+            stored = self.view.roster.leaf(collection, leaf, missing=True) & (rows - changed)
+            made = self._read(path, changed) if changed else {}
+        else:
+            stored = rows - BitMap(made) if accepts(()) else FrozenBitMap()
+        verdicts = {values: accepts(values) for values in set(made.values())}
+        return stored | BitMap([row for row, values in made.items() if verdicts[values]])
+
+    # ------------------------------------------------------------ orders
+
+    def order(
+        self, collection: str, path: model.FieldPath, *, descending: bool = False
+    ) -> "array[int]":
+        """The view's rows by first value, then sourcedId; those without a value last."""
+        roster, rows = self.view.roster, self.view.rows[collection]
+        constant, made = self._constant(path), None
+        if constant is None:
+            made = self._made(path)
+            changed = self._changed(path) if made is None else BitMap()
+            if made is None and not changed:
+                stored = roster.order(collection, path, descending=descending)
+                return _among(stored, rows, roster.active[collection])
+            if made is None:
+                unchanged = rows - changed
+                made = {
+                    row: values
+                    for row, values in roster.column(collection, path)
+                    if row in unchanged
+                } | dict(self._read(path, changed))
+        by_id = roster.order(collection, self._sourced_id(collection))
+        order = _among(by_id, rows, roster.active[collection])
+        if made is None:
+            return order
+        first = {row: values[0] for row, values in made.items() if values}
+        present = [row for row in order if row in first]
+        present.sort(key=first.__getitem__, reverse=descending)
+        return array("I", [*present, *(row for row in order if row not in first)])
+
+    def _sourced_id(self, collection: str) -> model.FieldPath:
+        path = model.path(collection, "sourcedId", self.version)
+        if path is None:
+            raise AssertionError("every record has a sourcedId")
+        return path
+
+    # ------------------------------------------------------------ where values come from
+
+    def _constant(self, path: model.FieldPath) -> Values | None:
+        """What every record of the view has, when that is known without looking."""
+        if path.dotted == "status":
+            return _ONE_FOR_ALL
+        if path.dotted == "dateLastModified":
+            return () if self._dates is None else None
+        hidden = self._rules[path.collection].hides(path.dotted)
+        return () if hidden and path.field not in self._stand_ins(path.collection) else None
+
+    def _made(self, path: model.FieldPath) -> Mapping[int, Values] | None:
+        """Values that are nowhere stored: dates and masks. None for other members."""
+        collection = path.collection
+        rows, dates = self.view.rows[collection], self._dates
+        mask = self._rules[collection].mask(path.dotted)
+        if path.dotted == "dateLastModified" and dates is not None:
+            return remembering.kept(
+                self._columns,
+                path,
+                COLUMNS_KEPT,
+                lambda: {row: (dates(collection, row),) for row in rows},
+            )
+        if mask is None:
+            return None
+        return remembering.kept(self._columns, path, COLUMNS_KEPT, lambda: self._masked(path, mask))
+
+    def _masked(self, path: model.FieldPath, mask: rules.Mask) -> Mapping[int, Values]:
+        rows = self.view.rows[path.collection]
+        found = {
+            row: tuple(dict.fromkeys(map(mask, values)))
+            for row, values in self.view.roster.column(path.collection, path)
+            if values and row in rows
+        }
+        if path.dotted in self._stand_ins(path.collection):
+            found.update(self._read(path, rows - BitMap(found)))
+        return found
+
+    def _changed(self, path: model.FieldPath) -> AbstractBitMap:
+        """Rows in which this member, as it is given, can differ from how it is stored."""
+        collection, field = path.collection, path.field
+        roster, rows = self.view.roster, self.view.rows[collection]
+        if field == "children" or self._rules[collection].hides(path.dotted):
+            return rows
+        changed = BitMap()
+        made_from = _MADE_FROM.get((collection, path.key))
+        if made_from is None:
+            references = model.ref_fields(collection)
+            made_from = tuple(each for each in references if each.partition(".")[0] == field)
+        for reference in made_from:
+            changed |= self._cut(collection, reference) | (roster.dangling(collection) & rows)
+            if self._rules[collection].hides(reference):
+                changed |= self._carrying(collection, reference) & rows
+        if field == "userProfiles" or path.dotted == "roles.userProfile":
+            changed |= self._carrying(collection, path.dotted) & rows
+        if field in self._stand_ins(collection):
+            changed |= rows - self._carrying(collection, field)
+        return changed
+
+    def _among(order: "array[int]", rows: AbstractBitMap, active: AbstractBitMap) -> "array[int]":
+    return order if rows == active else array("I", [row for row in order if row in rows])
