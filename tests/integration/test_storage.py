@@ -196,7 +196,7 @@ def test_a_slot_is_one_run_however_often_it_is_tried(store: storage.Store) -> No
     assert store.export_runs(target="other") == []
 
 
-@pytest.mark.parametrize("state", ["delivered", "superseded"])
+@pytest.mark.parametrize("state", sorted(storage.FINAL))
 def test_a_final_run_stays(store: storage.Store, state: storage.RunState) -> None:
     final = replace(RUN, state=state)
     store.save_run(final)
@@ -204,6 +204,17 @@ def test_a_final_run_stays(store: storage.Store, state: storage.RunState) -> Non
         store.save_run(RUN)
 
     assert store.export_run(RUN.target, RUN.slot) == final
+
+
+def test_what_is_owed_to_a_target_is_replaced_and_forgotten(store: storage.Store) -> None:
+    owed = storage.Owed("math", "monday 05:30 UTC", NOON)
+    store.set_owed(owed)
+    store.set_owed(replace(owed, since=NOON + timedelta(days=1)))
+    store.set_owed(replace(owed, target="art"))
+    store.forget_owed("art")
+    store.forget_owed("art")
+
+    assert store.owed() == {"math": replace(owed, since=NOON + timedelta(days=1))}
 
 
 def test_accesses_add_up_within_the_hour(store: storage.Store) -> None:

@@ -138,6 +138,14 @@ class Store(Protocol):
     ) -> list[records.Run]:
         """By start, the newest first."""
 
+    def owed(self) -> Mapping[str, records.Owed]:
+        """By target."""
+
+    def set_owed(self, owed: records.Owed) -> None:
+        """Insert or replace that of one target."""
+
+    def forget_owed(self, target: str) -> None: ...
+
     def note_access(self, accesses: Iterable[records.Access]) -> None:
         """Add to the counts of (application, kind, status, hour)."""
 

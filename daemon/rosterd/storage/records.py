@@ -114,11 +114,12 @@ class Secret:
     actor: str
 
 
-RunState = Literal["running", "delivered", "failed", "refused", "superseded"]
+RunState = Literal["running", "delivered", "failed", "refused", "superseded", "unchanged"]
 """running: begun, and left so by a crash; failed: tried again; refused: a person has to act before
-this slot can leave; superseded: a later slot was delivered instead."""
+this slot can leave; superseded: a later slot was delivered instead; unchanged: the very same file was
+delivered before."""
 
-FINAL: frozenset[RunState] = frozenset(("delivered", "superseded"))
+FINAL: frozenset[RunState] = frozenset(("delivered", "superseded", "unchanged"))
 """States that nothing changes any more."""
 
 
@@ -144,6 +145,16 @@ class Run:
     """File of the bundle -> its rows."""
     ended: datetime | None = None
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """From when on a target is owed its slots, by which schedule."""
+
+    target: str
+    schedule: str
+    """The schedule as text: another one owes nothing of the past."""
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)

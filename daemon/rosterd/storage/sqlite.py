@@ -245,6 +245,17 @@ class _Sqlite:
         wanted = None if states is None else tables.json(list(states))
         return self._read(tables.run, sql, target, wanted, limit)
 
+    def owed(self) -> Mapping[str, records.Owed]:
+        found = self._read(tables.owed, "SELECT * FROM schedules ORDER BY target")
+        return {owed.target: owed for owed in found}
+
+    def set_owed(self, owed: records.Owed) -> None:
+        row = (owed.target, owed.schedule, tables.text(owed.since))
+        self._change("INSERT OR REPLACE INTO schedules VALUES (?,?,?)", *row)
+
+    def forget_owed(self, target: str) -> None:
+        self._change("DELETE FROM schedules WHERE target=?", target)
+
     def note_access(self, accesses: Iterable[records.Access]) -> None:
         with self._write():
             self._many(

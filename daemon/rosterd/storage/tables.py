@@ -124,6 +124,11 @@ def run_row(run: records.Run) -> Row:
     )
 
 
+def owed(row: Row) -> records.Owed:
+    target, schedule, since = row
+    return records.Owed(target, schedule, when(since))
+
+
 def access(row: Row) -> records.Access:
     application, kind, status, time, count = row
     return records.Access(application, kind, status, when(time), count)

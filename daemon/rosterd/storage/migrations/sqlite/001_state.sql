@@ -83,7 +83,7 @@ CREATE TABLE export_runs (
     target      TEXT NOT NULL,
     slot        TEXT NOT NULL,
     state       TEXT NOT NULL
-        CHECK (state IN ('running', 'delivered', 'failed', 'refused', 'superseded')),
+        CHECK (state IN ('running', 'delivered', 'failed', 'refused', 'superseded', 'unchanged')),
     attempt     INTEGER NOT NULL CHECK (attempt >= 1),
     started     TEXT NOT NULL,
     generation  INTEGER,
@@ -100,8 +100,15 @@ CREATE TABLE export_runs (
 CREATE INDEX export_runs_by_start ON export_runs (started);
 
 CREATE TRIGGER delivered_runs_stay BEFORE UPDATE ON export_runs
-WHEN old.state IN ('delivered', 'superseded')
+WHEN old.state IN ('delivered', 'superseded', 'unchanged')
 BEGIN SELECT RAISE(ABORT, 'this export run is final'); END;
+
+-- What a target is owed: its slots after `since`.
+CREATE TABLE schedules (
+    target   TEXT PRIMARY KEY,
+    schedule TEXT NOT NULL,
+    since    TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE accesses (
     application TEXT NOT NULL,
