@@ -236,5 +236,31 @@ class Picture:
             changed |= rows - self._carrying(collection, field)
         return changed
 
-    def _among(order: "array[int]", rows: AbstractBitMap, active: AbstractBitMap) -> "array[int]":
+    def _stand_ins(self, collection: str) -> frozenset[str]:
+        """Members that a record of this version has even when its source had none."""
+        least = vocabularies.as_given(collection, {"sourcedId": ""}, self.version)
+        return frozenset(least) - {"sourcedId"}
+
+    def _read(self, path: model.FieldPath, rows: AbstractBitMap) -> Mapping[int, Values]:
+        """Values taken from the records as they are given."""
+        return remembering.kept(
+            self._columns,
+            (path, "read"),
+            COLUMNS_KEPT,
+            lambda: {row: model.values(self.record(path.collection, row), path) for row in rows},
+        )
+
+
+def _paths_of(collection: str, member: str, version: str) -> Iterator[model.FieldPath]:
+    """Paths that together find every record that has the member."""
+    direct = model.path(collection, member, version)
+    if direct is not None:
+        yield direct
+        return
+    for path in model.paths(collection):
+        if path.field == member and path.version == version:
+            yield path
+
+
+def _among(order: "array[int]", rows: AbstractBitMap, active: AbstractBitMap) -> "array[int]":
     return order if rows == active else array("I", [row for row in order if row in rows])
