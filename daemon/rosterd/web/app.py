@@ -1,0 +1,112 @@
+"""The applications of the listeners, and how they are run.
+
+The vendors' listener has one handler for every path: the table of routes decides, not the router of
+aiohttp, so that unknown paths and wrong methods get the standard's payload, and ids are matched
+before they are decoded.
+"""
+
+import asyncio
+import contextlib
+import logging
+import urllib.parse
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+
+from rosterd import credentials, settings, worlds
+from rosterd.web import listening, problems, tokens
+from rosterd.web.oneroster import routes, serving
+
+LONGEST_LINE: Final = 65_536
+"""Bytes of a request line or header that are read at all. Far above what is accepted, so that a
+long query is refused in the standard's payload; beyond this the connection is closed with a 400."""
+LONGEST_HEADER: Final = 16_384
+KEEP_ALIVE: Final = 75.0
+"""Seconds; longer than the 60 of common load balancers, so that the daemon never closes first."""
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def vendors(
+    current: worlds.Worlds,
+    known: credentials.Credentials,
+    listen: settings.Listen,
+    note: serving.Note | None = None,
+) -> web.Application:
+    """The vendors' listener: OneRoster and the token endpoint."""
+    prefix = urllib.parse.urlsplit(listen.public_url).path
+    served = serving.Serving(
+        current,
+        known,
+        public_url=listen.public_url,
+        router=routes.Router(prefix=prefix),
+        note=note,
+    )
+    issuing = tokens.Tokens(current, known, note)
+    guard = _guard(listening.Peers(listen.trusted_proxies))
+    app = web.Application(client_max_size=tokens.LONGEST_BODY)
+    token = guard(issuing.answer)
+    for path in tokens.PATHS:
+        for below in {path, prefix + path}:
+            app.router.add_route("*", below, token)
+            app.router.add_route("*", below + "/", token)
+    app.router.add_route("*", "/{path:.*}", guard(served.answer))
+
+    async def following(_app: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(served.follow(), name="vendors: follow the world")
+        yield
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    app.cleanup_ctx.append(following)
+    return app
+
+
+def runner(app: web.Application) -> web.AppRunner:
+    """How every listener runs: our own access log, and limits that are chosen, not inherited."""
+    return web.AppRunner(
+        app,
+        handle_signals=False,
+        access_log=None,
+        logger=_http_log(),
+        keepalive_timeout=KEEP_ALIVE,
+        max_line_size=LONGEST_LINE,
+        max_field_size=LONGEST_HEADER,
+    )
+
+
+def _guard(peers: listening.Peers) -> Callable[[_Handler], _Handler]:
+    """Refuses whoever is no trusted proxy, when there are any."""
+
+    def guarded(handler: _Handler) -> _Handler:
+        if peers.open:
+            return handler
+
+        async def checked(request: web.Request) -> web.StreamResponse:
+            if not peers.allowed(request.remote):
+                refused = problems.Refused(403, "forbidden", "only the proxies are answered here")
+                return serving.refusal("1.2", refused)
+            return await handler(request)
+
+        return checked
+
+    return guarded
+
+
+def _http_log() -> logging.Logger:
+    """For what is no HTTP at all. The library would log the bytes that came, which may hold a
+    token or a pupil's name; the class of the error has to do.
+    """
+    log = logging.getLogger("rosterd.http")
+    if not log.filters:
+        log.addFilter(_terse)
+    return log
+
+
+def _terse(record: logging.LogRecord) -> bool:
+    if record.exc_info and record.exc_info[0] is not None:
+        record.msg, record.args = "bad request: %s", (record.exc_info[0].__name__,)
+        record.exc_info = record.exc_text = None
+    return True

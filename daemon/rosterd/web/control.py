@@ -1,0 +1,188 @@
+"""The operators' JSON, on the control socket and, for reading, on the console's listener.
+
+One table says for each endpoint who may use it, and whether a browser's listener has it at all:
+what changes something or shows a secret is asked for on the socket only, whose file permissions say
+who that is. Answers are objects; what is refused says why under `error`.
+"""
+
+import logging
+import pwd
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, cast
+
+import orjson
+from aiohttp import web
+
+from rosterd import credentials, errors
+from rosterd.web import desk as desks
+from rosterd.web import operators
+from rosterd.web.oneroster import answers
+
+_log = logging.getLogger("rosterd.access")
+
+Answer = Callable[[desks.Desk, web.Request, str], Awaitable[object]]
+DESK: Final = web.AppKey("desk", cast("type[desks.Desk]", object))
+WHO: Final = web.RequestKey("who", str)
+"""Who asks, set before a handler runs."""
+LIMIT: Final = 50
+_MOST: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One row: `role` is needed on the console, `console` says whether it is there."""
+
+    method: str
+    path: str
+    answer: Answer
+    role: operators.Role
+    console: bool
+
+
+async def _status(desk: desks.Desk, request: web.Request, who: str) -> object:
+    return desk.status()
+
+
+async def _applications(desk: desks.Desk, request: web.Request, who: str) -> object:
+    return {"applications": list(desk.applications())}
+
+
+async def _application(desk: desks.Desk, request: web.Request, who: str) -> object:
+    name = request.match_info["name"]
+    for application in desk.applications():
+        if application["name"] == name:
+            return application
+    raise web.HTTPNotFound(reason="there is no such application")
+
+
+async def _credentials(desk: desks.Desk, request: web.Request, who: str) -> object:
+    pairs = await desk.reveal(request.match_info["name"], who)
+    return {
+        "application": request.match_info["name"],
+        "credentials": [_shown(pair) for pair in pairs],
+    }
+
+
+async def _reconcile(desk: desks.Desk, request: web.Request, who: str) -> object:
+    return await desk.reconcile()
+
+
+async def _run(desk: desks.Desk, request: web.Request, who: str) -> object:
+    return await desk.run_export(request.match_info["name"], who)
+
+
+async def _imports(desk: desks.Desk, request: web.Request, who: str) -> object:
+    return {"imports": list(await desk.imports(_limit(request)))}
+
+
+async def _exports(desk: desks.Desk, request: web.Request, who: str) -> object:
+    return {"exports": list(await desk.exports(_limit(request)))}
+
+
+ENDPOINTS: Final = (
+    Endpoint("GET", "/v1/status", _status, "viewer", console=True),
+    Endpoint("GET", "/v1/applications", _applications, "viewer", console=True),
+    Endpoint("GET", "/v1/applications/{name}", _application, "viewer", console=True),
+    Endpoint("GET", "/v1/imports", _imports, "viewer", console=True),
+    Endpoint("GET", "/v1/exports", _exports, "viewer", console=True),
+    Endpoint("POST", "/v1/reconcile", _reconcile, "operator", console=False),
+    Endpoint("POST", "/v1/targets/{name}/run", _run, "operator", console=False),
+    Endpoint(
+        "POST", "/v1/applications/{name}/credentials", _credentials, "operator", console=False
+    ),
+)
+
+
+def application(desk: desks.Desk) -> web.Application:
+    """The control socket's application."""
+    app = web.Application(middlewares=[_by_socket], client_max_size=65_536)
+    app[DESK] = desk
+    for endpoint in ENDPOINTS:
+        app.router.add_route(endpoint.method, endpoint.path, handler(endpoint))
+    return app
+
+
+def handler(endpoint: Endpoint) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """One endpoint as a handler; `request[WHO]` is set by then."""
+
+    async def answered(request: web.Request) -> web.Response:
+        try:
+            status, payload = 200, await endpoint.answer(request.app[DESK], request, request[WHO])
+        except errors.InputError as error:
+            status, payload = 400, {"error": str(error)}
+        except errors.UnsafePlan as error:
+            status, payload = 409, {"error": str(error)}
+        except errors.TemporaryError as error:
+            status, payload = 503, {"error": str(error)}
+        _log.info(
+            "control %s %s by=%s status=%d", endpoint.method, endpoint.path, request[WHO], status
+        )
+        return json(status, payload)
+
+    return answered
+
+
+def json(status: int, payload: object) -> web.Response:
+    """An answer that nothing on its way may keep."""
+    return web.Response(
+        status=status,
+        body=orjson.dumps(payload, default=_as_json),
+        headers={
+            "Content-Type": "application/json",
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            "Server": answers.SERVER,
+        },
+    )
+
+
+@web.middleware
+async def _by_socket(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    request[WHO] = _peer(request)
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        return json(error.status, {"error": error.reason})
+
+
+def _peer(request: web.Request) -> str:
+    """Who is at the other end of the unix socket, as the kernel says it."""
+    transport = request.transport
+    connection = transport.get_extra_info("socket") if transport is not None else None
+    if connection is None or connection.family != socket.AF_UNIX:
+        return "unknown"
+    packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, uid, _ = struct.unpack("3i", packed)
+    try:
+        return f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
+    except KeyError:
+        return f"uid {uid}"
+
+
+def _limit(request: web.Request) -> int:
+    text = request.query.get("limit", str(LIMIT))
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) > 0):
+        raise errors.InputError("limit has to be a whole number from 1 up")
+    return min(int(text), _MOST)
+
+
+def _shown(pair: credentials.Pair) -> dict[str, object]:
+    return {
+        "key": pair.key,
+        "secret": pair.secret,
+        "generation": pair.generation,
+        "created": pair.created,
+        "retires": pair.retires,
+    }
+
+
+def _as_json(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"cannot write {type(value).__name__} as JSON")

@@ -1,0 +1,163 @@
+"""What operators can see and ask for, whoever shows it.
+
+The control socket, the console's JSON and its page all speak to one `Desk`, which the wiring makes
+from the loops. The shapes below are what leaves as JSON; times are ISO 8601 in UTC, and nothing in
+them names a person of a roster.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NotRequired, Protocol, TypedDict
+
+from rosterd import credentials
+
+
+class Missing(TypedDict):
+    """A changed path that waits for statements."""
+
+    path: str
+    needed: int
+    """Different people who have to vouch for it."""
+    have: list[str]
+    """Those whose statements count already."""
+
+
+class Repository(TypedDict):
+    """The config repository, as it was last looked at."""
+
+    id: str
+    branch: str
+    looked: str | None
+    """When it was last reached."""
+    fetched: str | None
+    """The branch's commit there."""
+    state: Literal["applied", "waiting", "refused", "unreachable", "untrusted", "starting"]
+    """`untrusted`: no root is pinned; `refused`: a person has to mend something first."""
+    reason: str
+    """One sentence, empty when all is applied."""
+    missing: list[Missing]
+    problems: list[str]
+    """path:line:column and what is wrong there."""
+
+
+class Served(TypedDict):
+    """What vendors get now."""
+
+    ready: bool
+    commit: str | None
+    applied: str | None
+    people: list[str]
+    """Those whose statements were counted for the commit; empty when it is unproven."""
+    generation: int | None
+    published: str | None
+    today: str
+    counts: dict[str, int]
+    """Active records of each collection."""
+
+
+class Status(TypedDict):
+    """The daemon at a glance."""
+
+    version: str
+    started: str
+    now: str
+    review: int
+    """How many people have to vouch for a change, by the settings of this machine."""
+    repository: Repository
+    served: Served
+    silent: list[str]
+    """Loops that have not ticked in time."""
+
+
+class Level(TypedDict):
+    """Access to orgs or courses, and how many are granted."""
+
+    level: str
+    count: int
+
+
+class Application(TypedDict):
+    """One application with what it sees."""
+
+    name: str
+    title: str
+    access: str
+    enabled: bool
+    development: bool
+    versions: list[str]
+    """Of the REST API; empty when it is off."""
+    refusal: str | None
+    """Why it gets nothing."""
+    orgs: Level | None
+    courses: Level | None
+    counts: dict[str, int]
+    """Records of each collection in its view."""
+    rest: str | None
+    """Its last REST access that was answered."""
+    sftp: str | None
+    """Its last delivery."""
+    targets: NotRequired[list[str]]
+
+
+class Import(TypedDict):
+    """One attempt to read a delivery of a source."""
+
+    source: str
+    state: str
+    started: str
+    ended: str
+    generation: int | None
+    added: int
+    changed: int
+    removed: int
+    errors: int
+    warnings: int
+    problem: str
+    report: NotRequired[Mapping[str, Any]]
+
+
+class Export(TypedDict):
+    """One run of one slot of an SFTP target."""
+
+    target: str
+    application: str
+    slot: str
+    state: str
+    attempt: int
+    started: str
+    ended: str | None
+    file: str
+    bytes: int
+    rows: int
+    problem: str
+
+
+class Desk(Protocol):
+    """The daemon, as far as operators may reach it.
+
+    Methods raise errors.InputError for a name that is not there, errors.UnsafePlan when a person
+    has to approve first, errors.TemporaryError when it may work later.
+    """
+
+    def status(self) -> Status: ...
+
+    def applications(self) -> Sequence[Application]: ...
+
+    async def imports(self, limit: int) -> Sequence[Import]:
+        """The newest first."""
+        ...
+
+    async def exports(self, limit: int) -> Sequence[Export]:
+        """The newest first."""
+        ...
+
+    async def reconcile(self) -> Mapping[str, Any]:
+        """Look at the repository now; gives the status after that pass."""
+        ...
+
+    async def reveal(self, application: str, who: str) -> Sequence[credentials.Pair]:
+        """Key and secret, on record under `who`."""
+        ...
+
+    async def run_export(self, target: str, who: str) -> Mapping[str, Any]:
+        """Deliver now; gives the run."""
+        ...

@@ -1,0 +1,127 @@
+"""Bodies and headers of what is served.
+
+Absolute URLs come from the configured public URL and from nothing that a request says: a Host
+header, or one that a proxy adds, would let a caller choose where a vendor's client goes next.
+"""
+
+import urllib.parse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from rosterd.oneroster import rendering
+from rosterd.web import problems
+from rosterd.web.oneroster import parameters, routes
+
+SERVER: Final = "rosterd"
+
+# What a naive reader of Link would stumble over: clients split at commas, and RFC 8288 puts the
+# target between angle brackets. aiohttp lets all of these through as they came.
+_ESCAPED: Final = str.maketrans(
+    {",": "%2C", "<": "%3C", ">": "%3E", '"': "%22", "\\": "%5C", ";": "%3B", "'": "%27"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A body and the headers that go with it."""
+
+    body: bytes
+    headers: dict[str, str]
+    rows: int
+
+
+class Writer:
+    """Writes answers for one public URL."""
+
+    def __init__(self, public_url: str) -> None:
+        self._public = public_url
+        self._bases = {key: (public_url + base).encode() for key, base in routes.BASES.items()}
+
+    def collection(
+        self,
+        found: routes.Found,
+        query: parameters.Query,
+        parts: Sequence[bytes],
+        total: int,
+        revision: str,
+    ) -> Page:
+        """One page; `parts` are whole JSON objects with hrefs still marked."""
+        route = found.route
+        roster, resources = self._based(route)
+        body = rendering.page(route.listing.key, parts, roster, resources)
+        body = self._finished(body, route.listing.key, query)
+        return Page(
+            body,
+            {
+                "Content-Type": "application/json",
+                "X-Total-Count": str(total),
+                "Link": self._link(found, query, total),
+                "x-count": str(len(parts)),
+                "x-perm-rev": revision,
+                "Cache-Control": "private, no-cache",
+                "Server": SERVER,
+            },
+            len(parts),
+        )
+
+    def single(
+        self, route: routes.Route, query: parameters.Query, part: bytes, revision: str
+    ) -> Page:
+        """One record."""
+        roster, resources = self._based(route)
+        body = rendering.single(route.listing.single, part, roster, resources)
+        return Page(
+            self._finished(body, route.listing.single, query),
+            {
+                "Content-Type": "application/json",
+                "x-perm-rev": revision,
+                "Cache-Control": "private, no-cache",
+                "Server": SERVER,
+            },
+            1,
+        )
+
+    def _based(self, route: routes.Route) -> tuple[bytes, bytes]:
+        bases = self._bases
+        return bases[route.version, "rostering"], bases[route.version, "resources"]
+
+    def _finished(self, body: bytes, key: str, query: parameters.Query) -> bytes:
+        if query.fields is not None:
+            body = _picked(body, key, query.fields)
+        if query.warning is not None:  # the data stay the first key: some clients take that one
+            body = body[:-1] + problems.warning(*query.warning) + b"}"
+        return body
+
+    def _link(self, found: routes.Found, query: parameters.Query, total: int) -> str:
+        limit, offset = query.limit, query.offset
+        route = found.route
+        path = route.path
+        for name, sourced_id in zip(route.parents, found.ids, strict=False):
+            path = path.replace(f"{{{name}}}", urllib.parse.quote(sourced_id, safe=""), 1)
+        base = f"<{self._public}{routes.BASES[route.version, route.service]}{path}?limit={limit}"
+        others = f"&{query.others.translate(_ESCAPED)}" if query.others else ""
+        last = (total - 1) // limit * limit if total else 0
+        parts = [f'{base}&offset=0{others}>; rel="first"']
+        if offset > 0:
+            parts.append(f'{base}&offset={max(0, min(offset - limit, last))}{others}>; rel="prev"')
+        if offset + limit < total:
+            parts.append(f'{base}&offset={offset + limit}{others}>; rel="next"')
+        parts.append(f'{base}&offset={last}{others}>; rel="last"')
+        return ", ".join(parts)
+
+
+def _picked(body: bytes, key: str, names: frozenset[str]) -> bytes:
+    """The same body with the named members only; sourcedId is one of them only when named."""
+    data = orjson.loads(body)[key]
+    if isinstance(data, list):
+        picked: object = [_some(record, names) for record in data]
+    else:
+        picked = _some(data, names)
+    return orjson.dumps({key: picked})
+
+
+def _some(record: dict[str, object], names: frozenset[str]) -> dict[str, object]:
+    return {name: value for name, value in record.items() if name in names}

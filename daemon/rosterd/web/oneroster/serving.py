@@ -1,0 +1,269 @@
+"""One vendor's request, from its bytes to its answer.
+
+This is the hot path, so it does as little as it can: a dictionary for the route, another for the
+token, a slice of a bitmap, a join of stored bytes. One World is taken at the start and kept to the
+end. There is no middleware: errors, and the line in the access log, are made right here.
+"""
+
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import web
+from pyroaring import AbstractBitMap
+
+from rosterd import credentials, errors, listings, worlds
+from rosterd.oneroster import model
+from rosterd.web import auth, problems
+from rosterd.web.oneroster import answers, kept, parameters, routes
+
+_log = logging.getLogger(__name__)
+_access_log = logging.getLogger("rosterd.access")
+
+METHODS: Final = "GET, HEAD, OPTIONS"
+Note = Callable[[str, str, int], None]
+"""Called with (application, kind, status) after each request of a known application."""
+
+
+class Serving:
+    """Answers OneRoster requests out of the World that is current when they arrive."""
+
+    def __init__(
+        self,
+        current: worlds.Worlds,
+        known: credentials.Credentials,
+        *,
+        public_url: str,
+        router: routes.Router,
+        note: Note | None = None,
+    ) -> None:
+        self._worlds = current
+        self._known = known
+        self._router = router
+        self._writer = answers.Writer(public_url)
+        self._note = note
+        self._world = current.current
+        self._forget()
+
+    def _forget(self) -> None:
+        self._kept = kept.Kept()
+        self._standings: dict[str, auth.Standing] = {}
+        self._revisions: dict[str, str] = {}
+
+    async def follow(self) -> None:
+        """Let go of the former World as soon as another is served: it holds a whole roster."""
+        while True:
+            world = await self._worlds.wait(self._world)
+            self._take(world)
+
+    async def answer(self, request: web.BaseRequest) -> web.Response:
+        """The response to any request below the server's root."""
+        started = time.perf_counter()
+        path, _, query = request.raw_path.partition("?")
+        found = self._router.find(path)
+        access: credentials.Access | None = None
+        rows = 0
+        try:
+            if found is None:
+                raise problems.Refused(404, "unknown_object", "there is no such endpoint")
+            if request.method not in ("GET", "HEAD"):
+                response = _other_method(request.method)
+            else:
+                access = auth.caller(request, self._known)
+                page = self._page(access, found, query)
+                rows = page.rows
+                response = web.Response(body=page.body, headers=page.headers)
+        except problems.Refused as refused:
+            response = refusal(self._version(found, path), refused)
+        except Exception as error:  # noqa: BLE001 - a request never ends the server, nor shows why
+            response = failure(self._version(found, path), error, _operation(found))
+        if _access_log.isEnabledFor(logging.INFO):
+            self._write_line(
+                request, response, found=found, access=access, rows=rows, started=started
+            )
+        if self._note is not None and access is not None:
+            self._note(access.application, "rest", response.status)
+        return response
+
+    def _page(self, access: credentials.Access, found: routes.Found, raw: str) -> answers.Page:
+        world = self._worlds.current
+        if world is not self._world:
+            self._take(world)
+        application, route = access.application, found.route
+        standing = self._standings.get(application)
+        if standing is None:
+            if world.config is None:
+                raise problems.not_ready()
+            standing = self._standings[application] = auth.standing(world, application)
+        auth.permit(access, standing, route.scopes)
+        if world.generation is None:
+            raise problems.not_ready()
+        query = parameters.read(raw, route)
+        if route.single:
+            return self._one(world, application, found, query)
+        listing = self._listing(world, application, found, query)
+        rows = listing.page(query.offset, query.limit) if query.offset < listing.total else []
+        parts = world.page(application, route.version, route.listing.collection, rows)
+        revision = self._revision(world, application)
+        return self._writer.collection(found, query, parts, listing.total, revision)
+
+    def _one(
+        self,
+        world: worlds.World,
+        application: str,
+        found: routes.Found,
+        query: parameters.Query,
+    ) -> answers.Page:
+        route = found.route
+        row = self._row(world, application, route, route.listing.name, found.ids[-1])
+        parts = world.page(application, route.version, route.listing.collection, [row])
+        revision = self._revision(world, application)
+        return self._writer.single(route, query, parts[0], revision)
+
+    def _row(
+        self,
+        world: worlds.World,
+        application: str,
+        route: routes.Route,
+        name: str,
+        sourced_id: str,
+    ) -> int:
+        """The row of an id that a path names. An id that nobody has and one that this application
+        does not see end in one and the same line.
+        """
+        picture = world.picture(application, route.version)
+        listing = model.LISTINGS[name]
+        row = picture.view.roster.row(listing.collection, sourced_id)
+        if row is not None and row in picture.rows(name):
+            return row
+        also = routes.ALSO.get(name)
+        if row is not None and also is not None and row in also(picture):
+            return row
+        raise problems.unknown(listing.single)
+
+    def _listing(
+        self,
+        world: worlds.World,
+        application: str,
+        found: routes.Found,
+        query: parameters.Query,
+    ) -> listings.Listing:
+        route = found.route
+        parents = [
+            self._row(world, application, route, name, sourced_id)
+            for name, sourced_id in zip(route.parents, found.ids, strict=True)
+        ]
+
+        def make() -> listings.Listing:
+            picture = world.picture(application, route.version)
+            within: AbstractBitMap | None = None
+            if route.within is not None:
+                within = route.within(picture, tuple(parents))
+            return listings.make(
+                picture,
+                route.listing.name,
+                within=within,
+                where=query.where,
+                sort=query.sort,
+                descending=query.descending,
+            )
+
+        return self._kept.get((application, route.version, route.path, *parents, query.text), make)
+
+    def _revision(self, world: worlds.World, application: str) -> str:
+        revision = self._revisions.get(application)
+        if revision is None:
+            revision = self._revisions[application] = world.revision(application)
+        return revision
+
+    def _take(self, world: worlds.World) -> None:
+        self._world = world
+        self._forget()
+
+    def _version(self, found: routes.Found | None, path: str) -> str:
+        return found.route.version if found is not None else self._router.version(path)
+
+    def _write_line(
+        self,
+        request: web.BaseRequest,
+        response: web.Response,
+        *,
+        found: routes.Found | None,
+        access: credentials.Access | None,
+        rows: int,
+        started: float,
+    ) -> None:
+        generation = self._world.generation
+        _access_log.info(
+            "%s %s version=%s application=%s status=%d rows=%d bytes=%d ms=%.1f generation=%s",
+            request.method if request.method in _METHODS else "-",
+            _operation(found),
+            found.route.version if found else "-",
+            access.application if access else "-",
+            response.status,
+            rows,
+            len(response.body) if isinstance(response.body, bytes) else 0,
+            (time.perf_counter() - started) * 1000,
+            generation.number if generation else "-",
+        )
+
+
+_METHODS: Final = frozenset(
+    ("GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT")
+)
+
+
+def _operation(found: routes.Found | None) -> str:
+    return found.route.operation if found is not None else "-"
+
+
+def _other_method(method: str) -> web.Response:
+    if method == "OPTIONS":
+        return web.Response(status=204, headers={"Allow": METHODS, "Server": answers.SERVER})
+    raise problems.Refused(
+        405, "unsupported", f"only these methods are answered here: {METHODS}", {"Allow": METHODS}
+    )
+
+
+def refusal(version: str, refused: problems.Refused) -> web.Response:
+    """The response that tells a refusal."""
+    headers = {
+        "Content-Type": "application/json",
+        "Cache-Control": "no-store",
+        "Server": answers.SERVER,
+        **refused.headers,
+    }
+    return web.Response(
+        status=refused.status, body=problems.body(version, refused), headers=headers
+    )
+
+
+def failure(version: str, error: Exception, operation: str) -> web.Response:
+    """The response to what nobody foresaw, or to what may work later."""
+    if isinstance(error, errors.TemporaryError | TimeoutError):
+        pause = getattr(error, "retry_after", None) or 5
+        busy = problems.Refused(
+            503, "busy", "try again in a moment", {"Retry-After": str(int(pause))}
+        )
+        return refusal(version, busy)
+    log_failure(error, operation)
+    failed = problems.Refused(500, "failed", "the server failed; the fault is in its log")
+    return refusal(version, failed)
+
+
+def log_failure(error: Exception, operation: str) -> None:
+    """Log the class of an error and the place in our code, and no more: its text may hold what was
+    asked, or what was read.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "/rosterd/" in frame.filename] or frames
+    _log.error(
+        "request failed operation=%s error=%s at=%s:%s in=%s",
+        operation,
+        type(error).__name__,
+        ours[-1].filename.rpartition("/")[2],
+        ours[-1].lineno,
+        ours[-1].name,
+    )

@@ -1,0 +1,124 @@
+"""Who may look at the console, and as what.
+
+Tokens are made and handed out by whoever administers the machine; the file holds their sha256 only,
+so reading it is not enough to sign in. It is read again when it changed: a line that is removed
+ends that person's access, sessions included.
+"""
+
+import logging
+import secrets
+import string
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, Literal, cast
+
+_log = logging.getLogger(__name__)
+
+Role = Literal["viewer", "operator"]
+ROLES: Final = ("viewer", "operator")
+SESSION: Final = 12 * 3600.0
+"""Seconds a browser stays signed in."""
+_SESSIONS: Final = 500
+_LONGEST_FILE: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Somebody who may look; an operator may also act where an endpoint lets them."""
+
+    name: str
+    role: Role
+
+    def may(self, role: Role) -> bool:
+        """Whether this one has `role`, or more."""
+        return ROLES.index(self.role) >= ROLES.index(role)
+
+
+class Operators:
+    """The people of the tokens file, and their browsers' sessions."""
+
+    def __init__(self, path: Path | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._clock = clock
+        self._stamp: tuple[int, int, int] | None = None
+        self._people: dict[str, Operator] = {}  # by sha256 of the token
+        self._sessions: dict[str, tuple[str, float]] = {}  # sha256 of session -> that of the token
+
+    @property
+    def any(self) -> bool:
+        """Whether anybody could sign in."""
+        self._look()
+        return bool(self._people)
+
+    def known(self, token: str) -> Operator | None:
+        """Whose token this is."""
+        self._look()
+        return self._people.get(_digest(token))
+
+    def sign_in(self, token: str) -> str | None:
+        """The secret of a new session for a cookie; None for a token that nobody has."""
+        if self.known(token) is None:
+            return None
+        while len(self._sessions) >= _SESSIONS:
+            del self._sessions[next(iter(self._sessions))]
+        session = secrets.token_urlsafe(32)
+        self._sessions[_digest(session)] = (_digest(token), self._clock() + SESSION)
+        return session
+
+    def of_session(self, session: str) -> Operator | None:
+        """Whose session this is; None once it ended, or its token was taken away."""
+        self._look()
+        token, ends = self._sessions.get(_digest(session), ("", 0.0))
+        return self._people.get(token) if self._clock() < ends else None
+
+    def sign_out(self, session: str) -> None:
+        """End a session."""
+        self._sessions.pop(_digest(session), None)
+
+    def _look(self) -> None:
+        if self._path is None:
+            return
+        try:
+            status = self._path.stat()
+            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+            if stamp == self._stamp:
+                return
+            if status.st_mode & 0o022:  # whoever may write here could add themselves
+                raise PermissionError(0, "others than its owner may write to it; make it 0600")
+            with self._path.open(encoding="utf-8") as file:
+                self._people = _people(file.read(_LONGEST_FILE), self._path)
+            self._stamp = stamp
+        except (OSError, UnicodeDecodeError) as error:
+            if self._stamp is not None or self._people:
+                _log.warning("nobody may use the console: cannot read %s: %s", self._path, error)
+            self._people, self._stamp = {}, None
+
+
+def _people(text: str, path: Path) -> dict[str, Operator]:
+    people: dict[str, Operator] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        good = (
+            len(words) == 3
+            and words[1] in ROLES
+            and len(words[2]) == 64
+            and set(words[2].lower()) <= set(string.hexdigits)
+        )
+        if good:
+            people[words[2].lower()] = Operator(words[0], cast("Role", words[1]))
+        else:
+            _log.warning(
+                "line ignored, it is not `name role sha256`: %s:%d (role is viewer or operator)",
+                path,
+                number,
+            )
+    return people
+
+
+def _digest(token: str) -> str:
+    return sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
