@@ -1,0 +1,311 @@
+"""Following the config repository: one loop that makes what is served equal to what was vouched for.
+
+Level-triggered: each pass asks for the newest commit and compares it with what is applied, never
+with what was tried before; so a fix that is pushed is always seen, and so is a late approval. What
+wakes the loop (a timer, a file event, somebody's `reconcile`) only says "look".
+
+A pass changes either nothing or everything: documents, commit, plan, people, statements used,
+credentials and the chain's entry go into one transaction; then one reference is swapped. Whatever
+goes wrong, what was applied last goes on being served, and `status` says why.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from rosterd import configs, credentials, errors, git, plans, settings, statements, storage, worlds
+from rosterd.git import people, witnesses
+from rosterd.reconciling import applying, candidates, conditions
+from rosterd.reconciling.candidates import restore
+from rosterd.reconciling.conditions import Condition, Status
+
+__all__ = ["Condition", "Reconciling", "Status", "restore"]
+
+_GAP = 0.2
+"""Seconds between two passes at least, however often somebody wakes the loop."""
+_MOST_PAUSE = 300.0
+_TICK = 5.0
+_log = logging.getLogger(__name__)
+
+
+class Reconciling:
+    """The loop. `run()` is a task for ever; `reconcile()` waits for a pass that begins after it."""
+
+    def __init__(
+        self,
+        machine: settings.Settings,
+        mirror: git.Mirror,
+        store: storage.Storage,
+        served: worlds.Worlds,
+        *,
+        keys: credentials.Credentials | None = None,
+        clock: Callable[[], datetime] = candidates.utc_now,
+    ) -> None:
+        """`keys` gets new pairs made and dead grants' tokens ended; `clock` gives aware times."""
+        self._settings = machine
+        self._mirror = mirror
+        self._store = store
+        self._worlds = served
+        self._clock = clock
+        self._applying = applying.Applying(store, served, keys, clock, machine.review.people)
+        self._reader = candidates.Reader(mirror)
+        self._witnesses = witnesses.Witnesses(
+            mirror, repository=machine.repository.id, branch=machine.repository.branch
+        )
+        self._status = conditions.beginning(clock())
+        self._awake = asyncio.Event()
+        self._passed = asyncio.Condition()
+        self._asked = self._done = self._failures = 0
+        self._running = False
+        self._turn = asyncio.Lock()
+        self._beat = time.monotonic()
+
+    @property
+    def status(self) -> Status:
+        """Where the last pass ended."""
+        return self._status
+
+    @property
+    def heartbeat(self) -> float:
+        """When the loop last showed a sign of life, by time.monotonic()."""
+        return self._beat
+
+    def wake(self) -> None:
+        """Look soon. Cheap, and safe to call at any time from the event loop's thread."""
+        self._asked += 1
+        self._awake.set()
+
+    async def reconcile(self) -> Status:
+        """Wait for a pass that begins after this call; gives the status after it."""
+        if not self._running:
+            await self._pass()
+            return self._status
+        self.wake()
+        ticket = self._asked
+        async with self._passed:
+            await self._passed.wait_for(lambda: self._done >= ticket or not self._running)
+        return self._status
+
+    async def run(self) -> None:
+        """Pass after pass, until cancelled."""
+        self._running = True
+        try:
+            while True:
+                asked = self._asked
+                self._awake.clear()
+                await self._pass()
+                async with self._passed:
+                    self._done = max(self._done, asked)
+                    self._passed.notify_all()
+                await asyncio.sleep(_GAP)
+                await self._rest()
+        finally:
+            self._running = False
+            with contextlib.suppress(asyncio.CancelledError):
+                async with self._passed:
+                    self._passed.notify_all()
+
+    async def _rest(self) -> None:
+        """Until woken or until it is time; failures make the pause longer, a wake-up ends it."""
+        poll = self._settings.repository.poll
+        pause = min(max(poll, _MOST_PAUSE), poll * 2 ** min(self._failures, 8))
+        until = time.monotonic() + pause
+        while (left := until - time.monotonic()) > 0 and not self._awake.is_set():
+            self._tick()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._awake.wait(), min(left, _TICK))
+
+    # ------------------------------------------------------------ one pass
+
+    async def _pass(self) -> None:
+        async with self._turn:
+            self._tick()
+            try:
+                await self._steps()
+                self._failures = 0
+            except conditions.Stop as stop:
+                self._failures = 0
+                self._tell(stop)
+            except errors.TemporaryError as error:
+                await self._failed(str(error))
+            except errors.InputError as error:
+                self._tell(
+                    conditions.Stop("Fetched", "Settings", error.args[0], problems=error.problems)
+                )
+            except Exception:  # noqa: BLE001 - see below
+                # A bug in one pass must not end the loop: what is served goes on, and it is told.
+                _log.exception("a reconcile pass failed")
+                await self._failed("an internal error; see the log")
+            self._tick()
+
+    async def _failed(self, message: str) -> None:
+        self._failures += 1
+        self._applying.forget()
+        with contextlib.suppress(errors.TemporaryError):
+            if self._failures > 1 and await self._mirror.mend():
+                _log.warning("the git mirror was damaged and is made anew")
+        self._tell(conditions.Stop("Fetched", "Temporary", message))
+
+    async def _steps(self) -> None:
+        await self._applying.load()
+        newest = await self._fetch()
+        if self._applying.applied is None:
+            await self._begin(newest)
+            self._tick()
+        accepted = self._applying.applied
+        if accepted is None:
+            raise AssertionError("the pin was applied")
+        if newest == accepted.commit:
+            return self._tell(None)
+        await self._descends(accepted.commit, newest)
+        await self._take(accepted, newest)
+        await self._mirror.accept(newest)
+        return self._tell(None)
+
+    async def _fetch(self) -> str:
+        try:
+            newest = await self._mirror.fetch()
+        except errors.InputError as error:
+            raise conditions.Stop("Fetched", "NoBranch", str(error)) from error
+        self._tick()
+        self._status = replace(self._status, fetched=self._clock(), candidate=newest)
+        return newest
+
+    async def _begin(self, newest: str) -> None:
+        """Take the pinned commit on the administrator's word."""
+        pin = candidates.pinned(self._settings.repository.trusted_root)
+        if pin is None:
+            raise conditions.Stop(
+                "Descends",
+                "NotPinned",
+                "no commit is trusted yet, so no data is served: look at a commit, then run"
+                f" `rosterd trust COMMIT` (the branch is at {newest})",
+            )
+        if not await self._mirror.has(pin):
+            raise conditions.Stop(
+                "Descends", "NotPinned", f"cannot find the pinned commit {pin} in the repository"
+            )
+        if not await self._mirror.is_ancestor(pin, newest):
+            raise conditions.Stop(
+                "Descends", "HistoryRewritten", f"the branch does not descend from the pin {pin}"
+            )
+        config, candidate = await self._valid(pin)
+        proof = applying.Proof("pinned by the administrator of this machine", ())
+        await self._applying.apply(candidate, config, lambda _: proof)
+
+    async def _descends(self, accepted: str, newest: str) -> None:
+        if await self._mirror.is_ancestor(accepted, newest):
+            return
+        if await self._mirror.is_ancestor(newest, accepted):
+            raise conditions.Stop(
+                "Descends",
+                "RolledBack",
+                f"the branch was set back to {newest[:12]}, which {accepted[:12]} descends from:"
+                " to go back, commit a revert",
+            )
+        raise conditions.Stop(
+            "Descends",
+            "HistoryRewritten",
+            f"the branch at {newest[:12]} does not descend from the accepted {accepted[:12]}:"
+            " its history was rewritten",
+        )
+
+    async def _take(self, accepted: storage.Applied, newest: str) -> None:
+        """Judge the newest commit and apply it."""
+        config, candidate = await self._valid(newest)
+        changed = await self._reader.changes(accepted.commit, newest)
+        listed = await self._people()
+        heard = await self._witnesses.hear(accepted.commit, newest, changed, listed, self._clock())
+        self._tick()
+        used = await self._used(heard.stated)
+
+        def judge(plan: plans.Plan) -> applying.Proof:
+            need = plans.needed(plan, self._settings.review.people)
+            verdict = statements.judge(changed, heard.stated, need, used)
+            if not verdict.accepted:
+                raise conditions.Stop(
+                    "Vouched",
+                    "NotVouched",
+                    "waits for people to vouch for it: "
+                    + "; ".join(str(missing) for missing in verdict.missing[:5]),
+                    missing=verdict.missing,
+                    ignored=heard.ignored,
+                    plan=plan,
+                    problems=candidate.problems,
+                )
+            spent = statements.spent(changed, heard.passed, heard.stated, used)
+            return applying.Proof(verdict.proven, verdict.people, spent)
+
+        # First without the roster: a plan over every view is not made for what nobody vouched for.
+        judge(plans.make(self._worlds.current.config, config))
+        await self._applying.apply(candidate, config, judge)
+
+    async def _valid(self, commit: str) -> tuple[configs.Config, candidates.Candidate]:
+        try:
+            candidate = await self._reader.read(commit)
+        except errors.InputError as error:
+            raise conditions.Stop(
+                "Valid", "Invalid", error.args[0], problems=error.problems
+            ) from error
+        self._tick()
+        if candidate.config is None:
+            count = sum(problem.severity == "error" for problem in candidate.problems)
+            raise conditions.Stop(
+                "Valid",
+                "Invalid",
+                f"{count} problem{'s' if count != 1 else ''} in the documents of {commit[:12]}",
+                problems=candidate.problems,
+            )
+        return candidate.config, candidate
+
+    async def _people(self) -> people.People:
+        review = self._settings.review
+        try:
+            return await asyncio.to_thread(
+                people.load, review.allowed_signers, review.revoked_keys, self._clock()
+            )
+        except errors.InputError as error:
+            raise conditions.Stop(
+                "Vouched", "Keys", error.args[0], problems=error.problems
+            ) from error
+
+    async def _used(self, stated: Sequence[statements.Statement]) -> frozenset[str]:
+        digests = [
+            statement.digest(change.path)
+            for statement in stated
+            for change in statement.transitions
+        ]
+        return await self._store.run(lambda kept: kept.used_statements(digests))
+
+    # ------------------------------------------------------------ telling
+
+    def _tell(self, stop: conditions.Stop | None) -> None:
+        """Replace the status; None means that the newest commit is served."""
+        now, old, applied = self._clock(), self._status, self._applying.applied
+        reason = stop.reason if stop else "Applied"
+        message = stop.message if stop else "the newest commit is served"
+        status = replace(
+            old,
+            reason=reason,
+            message=message,
+            since=old.since if old.reason == reason else now,
+            problems=stop.problems if stop else self._applying.problems,
+            missing=stop.missing if stop else (),
+            ignored=stop.ignored if stop else (),
+            plan=stop.plan if stop else self._applying.plan,
+            accepted=applied.commit if applied else None,
+            applied=applied.time if applied else None,
+            proven=self._applying.proven,
+            people=applied.people if applied else (),
+        )
+        step = stop.step if stop else "Applied"
+        self._status = conditions.judged(status, step, stop is None, now)
+        if (old.reason, old.message) != (reason, message):
+            _log.log(logging.WARNING if stop else logging.INFO, "reconcile %s: %s", reason, message)
+
+    def _tick(self) -> None:
+        self._beat = time.monotonic()

@@ -1,0 +1,198 @@
+"""Making a vouched-for candidate what is served: one transaction, then one swap.
+
+The plan is made while no other proposal can come between, judged, and stored together with all
+that belongs to it. A process that dies before the transaction ends has changed nothing; one that
+dies after it serves the new config when it starts again.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from rosterd import chain, configs, credentials, errors, plans, storage, worlds
+from rosterd.reconciling import candidates
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Why a config may be applied: what keys can say, whose they are, which statements count."""
+
+    proven: str
+    people: tuple[str, ...]
+    used: frozenset[str] = frozenset()
+
+
+Judge = Callable[[plans.Plan], Proof]
+"""Judges a plan; raises what ends the pass when the candidate may not be applied."""
+
+
+class Applying:
+    """What is applied, and the way to apply something else."""
+
+    def __init__(
+        self,
+        store: storage.Storage,
+        served: worlds.Worlds,
+        keys: credentials.Credentials | None,
+        clock: Callable[[], datetime],
+        rule: int,
+    ) -> None:
+        """`rule` is the number of people that the settings ask for; it goes into the chain."""
+        self._store = store
+        self._worlds = served
+        self._keys = keys
+        self._clock = clock
+        self._rule = rule
+        self.applied: storage.Applied | None = None
+        self.proven = ""
+        self.plan: plans.Plan | None = None
+        """Of the last change that this process applied."""
+        self.problems: tuple[errors.Problem, ...] = ()
+        """Warnings of the documents that are served."""
+        self._loaded = False
+
+    def forget(self) -> None:
+        """Ask the store again: it may hold something else than was taken for granted."""
+        self._loaded = False
+
+    async def load(self) -> None:
+        """Know what is applied, and serve it if nobody has begun to."""
+        if not self._loaded:
+            self.applied = await self._store.run(lambda kept: kept.applied())
+            history = await self._store.run(lambda kept: kept.history(1))
+            self.proven = json.loads(history[0].entry).get("proven", "") if history else ""
+            self._loaded = True
+        applied = self.applied
+        if applied is not None and self._worlds.current.commit != applied.commit:
+            candidate = candidates.checked(applied.commit, applied.documents)
+            if candidate.config is not None:
+                await self._worlds.propose_config(candidate.config, applied.commit, _nothing)
+
+    async def apply(
+        self, candidate: candidates.Candidate, config: configs.Config, judge: Judge
+    ) -> None:
+        """Plan against the world as it is, judge, store, swap: all of it, or nothing."""
+        attempt = _Attempt(candidate, config, judge)
+        # Not to be stopped half-way: what is stored is also swapped and adopted.
+        task = asyncio.ensure_future(
+            self._worlds.propose_config(
+                config, candidate.commit, lambda old, new: self._record(attempt, old, new)
+            )
+        )
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            with contextlib.suppress(Exception):  # being stopped is what is told
+                await task
+            raise
+        finally:
+            self._adopt(attempt)
+
+    async def _record(self, attempt: "_Attempt", old: worlds.World, new: worlds.World) -> None:
+        plan = await asyncio.to_thread(_plan, old, new)
+        proof = attempt.judge(plan)
+        now = self._clock()
+        previous = self.applied.head if self.applied else ""
+        commit = attempt.candidate.commit
+        entry = chain.entry(
+            previous,
+            commit=commit,
+            plan=plan.digest,
+            proven=proof.proven,
+            people=proof.people,
+            rule=self._rule,
+            time=now,
+        )
+        applied = storage.Applied(
+            commit=commit,
+            documents=attempt.candidate.documents,
+            plan=plan.digest,
+            people=proof.people,
+            time=now,
+            head=entry.head,
+            revisions=_revisions(self.applied, old, new, plan),
+        )
+        prepared = _ended(self._keys.prepared(attempt.config), new) if self._keys else None
+        await self._store.run(
+            lambda store: store.apply(
+                applied,
+                previous=previous,
+                entry=entry.content,
+                used=proof.used,
+                credentials=prepared.rows if prepared else None,
+                revoked=prepared.revoked if prepared else (),
+            )
+        )
+        attempt.stored = (applied, proof, plan)
+        attempt.prepared = prepared
+
+    def _adopt(self, attempt: "_Attempt") -> None:
+        if attempt.stored is None:
+            return
+        self.applied, proof, self.plan = attempt.stored
+        self.proven = proof.proven
+        self.problems = attempt.candidate.problems
+        if attempt.prepared is not None and self._keys is not None:
+            self._keys.adopt(attempt.prepared)
+        _log.info(
+            "applied commit=%s plan=%s changes=%d review=%r",
+            self.applied.commit,
+            self.applied.plan,
+            len(self.plan.changes),
+            proof.proven,
+        )
+
+
+@dataclass(slots=True)
+class _Attempt:
+    candidate: candidates.Candidate
+    config: configs.Config
+    judge: Judge
+    stored: tuple[storage.Applied, Proof, plans.Plan] | None = None
+    prepared: credentials.Prepared | None = None
+
+
+async def _nothing(_old: worlds.World, _new: worlds.World) -> None:
+    """What is stored already needs no storing."""
+
+
+def _plan(old: worlds.World, new: worlds.World) -> plans.Plan:
+    if new.config is None:
+        raise AssertionError("a config is proposed")
+    if new.generation is None:
+        return plans.make(old.config, new.config)
+    views = {name: new.view(name) for name in new.config.applications}
+    former = {name: old.view(name) for name in old.config.applications} if old.config else {}
+    return plans.make(old.config, new.config, former, views)
+
+
+def _revisions(
+    before: storage.Applied | None, old: worlds.World, new: worlds.World, plan: plans.Plan
+) -> dict[str, int]:
+    """The number of each application's view: one higher where its grant or its records changed."""
+    if new.config is None:
+        raise AssertionError("a config is proposed")
+    moved = {each.application for each in plan.exposure or ()}
+    former = before.revisions if before else {}
+    return {
+        name: former.get(name, 0)
+        + (name in moved or old.grant(name) != new.grant(name) or name not in former)
+        for name in sorted(new.config.applications)
+    }
+
+
+def _ended(prepared: credentials.Prepared, new: worlds.World) -> credentials.Prepared:
+    """The same, with the tokens of grants that are dead under the new config ended as well."""
+    dead = set()
+    for name in new.config.applications if new.config else ():
+        grant = new.grant(name)
+        if grant is None or grant.refusal(new.today) or not grant.application.rest.enabled:
+            dead.add(name)
+    return dataclasses.replace(prepared, revoked=prepared.revoked | dead)
