@@ -175,7 +175,7 @@ class Mirror:
         much.
         """
         answer = await self._git("ls-tree", "-r", "-z", "-l", "--full-tree", commit)
-        return _tree(answer.output)
+        return entries(answer.output)
 
     async def contents(self, blobs: Iterable[str], limit: int = TREE_BYTES) -> dict[str, bytes]:
         """Blob id -> content. What is not there, is no blob, or exceeds 1 MiB is left out.
@@ -215,14 +215,14 @@ class Mirror:
             "diff-tree", "--stdin", "-r", "-z", "--no-renames", "--root", given=given
         )
         found: dict[str, list[statements.Transition]] = {}
-        for commit, change in _changes(answer.output):
+        for commit, change in transitions(answer.output):
             found.setdefault(commit, []).append(change)
         return [Commit(names[0], names[1:], tuple(found.get(names[0], ()))) for names in commits]
 
     async def changes(self, old: str, new: str) -> tuple[statements.Transition, ...]:
         """What changed between two commits, path by path; renames are a loss and a gain."""
         answer = await self._git("diff-tree", "-r", "-z", "--no-renames", old, new)
-        return tuple(change for _, change in _changes(answer.output))
+        return tuple(change for _, change in transitions(answer.output))
 
     async def accept(self, commit: str) -> None:
         """Keep the accepted commit, whatever happens to the branch."""
@@ -270,7 +270,7 @@ def batch(output: bytes) -> Iterator[tuple[str, bytes]]:
         start += size + 1
 
 
-def _changes(output: bytes) -> Iterator[tuple[str, statements.Transition]]:
+def transitions(output: bytes) -> Iterator[tuple[str, statements.Transition]]:
     """(commit, transition) of `diff-tree -z`; a path that is no UTF-8 can be in no accepted tree."""
     commit = ""
     tokens = iter(output.split(b"\0"))
@@ -291,8 +291,9 @@ def _blob(name: str) -> str | None:
     return None if set(name) <= _ABSENT else name
 
 
-def _tree(listing: bytes) -> dict[str, Entry]:
-    entries: dict[str, Entry] = {}
+def entries(listing: bytes) -> dict[str, Entry]:
+    """Path -> file of `ls-tree -r -z -l`; errors.InputError names all that is not taken."""
+    found: dict[str, Entry] = {}
     problems = []
     spellings: dict[str, str] = {}
     total = 0
@@ -306,15 +307,15 @@ def _tree(listing: bytes) -> dict[str, Entry]:
         if reason:
             problems.append(errors.Problem(shown, 0, 0, reason, "tree"))
             continue
-        entries[path] = Entry(blob, int(size))
+        found[path] = Entry(blob, int(size))
         total += int(size)
-    if len(entries) > FILES:
+    if len(found) > FILES:
         problems.append(errors.Problem(".", 0, 0, f"more than {FILES} files", "tree"))
     if total > TREE_BYTES:
         problems.append(errors.Problem(".", 0, 0, f"more than {TREE_BYTES} bytes", "tree"))
     if problems:
         raise errors.InputError("cannot take this commit's files", problems[:100])
-    return entries
+    return found
 
 
 _MODES = {

@@ -160,7 +160,14 @@ def personal(timeout: float = 300.0) -> Programs:
 
 
 def _verb(arguments: Sequence[str]) -> str:
-    return next((word for word in arguments if not word.startswith("-")), "")
+    """The command among git's arguments, for people."""
+    words = iter(arguments)
+    for word in words:
+        if word == "-c":
+            next(words, None)
+        elif not word.startswith("-"):
+            return word
+    return ""
 
 
 def _path() -> str:
