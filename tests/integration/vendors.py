@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import yarl
-from aiohttp import test_utils
+from aiohttp import web
 
 from rosterd import configs, credentials, loading, rosters, settings, storage, vault, worlds
 from rosterd.oneroster import rendering
@@ -247,7 +248,7 @@ class Service:
     credentials: credentials.Credentials
     storage: storage.Storage
     clock: Clock
-    client: test_utils.TestClient[Any, Any]
+    client: aiohttp.ClientSession
     notes: list[tuple[str, str, int]]
 
     async def pair(self, name: str) -> credentials.Pair:
@@ -324,6 +325,18 @@ async def service(
             listen or settings_of(),
             note=lambda *note: notes.append(note),
         )
-        server = test_utils.TestServer(served)
-        async with test_utils.TestClient(server) as client:
+        async with listening(served) as address, aiohttp.ClientSession(address) as client:
             yield Service(current, known, store, clock, client, notes)
+
+
+@contextlib.asynccontextmanager
+async def listening(served: web.Application) -> AsyncIterator[str]:
+    """The application on a free port of loopback, run as the daemon runs it; gives its URL."""
+    runner = app.runner(served)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()

@@ -71,7 +71,7 @@ ALSO: Final[Mapping[str, Rows]] = {"terms": _used_as_terms}
 """Listing -> rows that it answers by id, as a single or a parent, beyond those that it lists."""
 
 # listing -> words of "getAll…" and "get…"
-_NAMES: Final[Mapping[str, tuple[str, str]]] = {
+NAMES: Final[Mapping[str, tuple[str, str]]] = {
     "academicSessions": ("AcademicSessions", "AcademicSession"),
     "classes": ("Classes", "Class"),
     "courses": ("Courses", "Course"),
@@ -89,7 +89,7 @@ _NAMES: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def _core(version: str) -> Iterator[Route]:
-    for name, (plural, singular) in _NAMES.items():
+    for name, (plural, singular) in NAMES.items():
         listing = model.LISTINGS[name]
         service = "resources" if name == "resources" else "rostering"
         wanted = scopes.core(version, listing.collection)
