@@ -1,0 +1,160 @@
+"""One collection of a finished generation, mapped into memory.
+
+Nothing is loaded: a lookup touches the pages of the file that it needs, and the machine's page
+cache is the only cache. An id is found by binary search over a sorted table of rows.
+"""
+
+import bisect
+import itertools
+import mmap
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+from pyroaring import BitMap, FrozenBitMap
+
+from rosterd import errors, rosters
+from rosterd.generations import layout
+
+_SHIFT, _OFFSET = layout.SEGMENT_SHIFT, layout.OFFSET
+_NOTHING = memoryview(b"")
+
+
+def _mapped(path: Path) -> mmap.mmap | bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError as error:
+        raise errors.InputError(f"cannot open the generation: {path.name} is missing") from error
+    try:
+        if os.fstat(descriptor).st_size == 0:
+            return b""  # an empty file cannot be mapped
+        return mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
+    finally:
+        os.close(descriptor)
+
+
+class Table:
+    """Rows, records and raw arrays of one collection; threads may share it."""
+
+    def __init__(self, folder: Path, name: str, table: layout.Table) -> None:
+        self.name = name
+        self.rows = table.rows
+        self.segments = table.segments
+        self.path = folder / f"{name}.arrays"
+        self._sections = table.sections
+        arrays = _mapped(self.path)
+        if len(arrays) != table.size:
+            raise errors.InputError(f"cannot open the generation: {self.path.name} is cut off")
+        self._arrays = memoryview(arrays)
+        self.maps = [_mapped(folder / segment) for segment in table.segments]
+        self.place = self.section("place")
+        self.newer = self.section("newer")
+        self.older = self.section("older")
+        self.size = self.section("size")
+        self.changed = self.section("changed")
+        self.order = self.section("order")
+        self._ids = self.section("ids")
+        self._ends = self.section("ends")
+
+    def section(self, name: str) -> memoryview:
+        """An array by its name, empty when the collection has none of it."""
+        section = self._sections.get(name)
+        if section is None or not section.items:
+            return _NOTHING
+        view = self._arrays[section.offset :]
+        if section.code == "B":
+            return view[: section.items]
+        width = 8 if section.code == "Q" else 4 if section.code == "I" else 2
+        code = cast("Any", section.code)  # mypy wants a literal; write_arrays knows three
+        return view[: section.items * width].cast(code)
+
+    def bitmap(self, name: str) -> FrozenBitMap:
+        section = self.section(name)
+        return FrozenBitMap.deserialize(bytes(section)) if len(section) else FrozenBitMap()
+
+    def relation(self, starts: str, targets: str) -> rosters.Relation:
+        """Edges from each row; a table without any has no arrays for them."""
+        first = self.section(starts)
+        if not len(first):
+            first = memoryview(bytes(4 * (self.rows + 1))).cast("I")
+        last = self.section(targets)
+        return rosters.Relation(first, last if len(last) else last.cast("I"))
+
+    # -- ids
+
+    def id_bytes(self, row: int) -> bytes:
+        ends = self._ends
+        return bytes(self._ids[ends[row - 1] if row else 0 : ends[row]])
+
+    def sourced_id(self, row: int) -> str:
+        return self.id_bytes(row).decode()
+
+    def ids(self) -> list[str]:
+        """All sourcedIds by row; for the import only, which has a process of its own."""
+        whole = bytes(self._ids)
+        starts = itertools.chain((0,), self._ends)
+        return [whole[start:end].decode() for start, end in zip(starts, self._ends, strict=False)]
+
+    def row(self, sourced_id: str) -> int | None:
+        wanted = sourced_id.encode(errors="surrogatepass")
+        place = bisect.bisect_left(self.order, wanted, key=self.id_bytes)
+        if place < len(self.order) and self.id_bytes(row := self.order[place]) == wanted:
+            return row
+        return None
+
+    # -- records
+
+    def fragments(self, rows: Sequence[int], version: str) -> list[bytes]:
+        """The hot path of serving: one slice of a mapped file for each row."""
+        place, newer = self.place, self.newer
+        if version == "1.1":
+            return [self._older(row) for row in rows]
+        if len(self.maps) == 1:
+            only = self.maps[0]
+            return [only[(start := place[row]) : start + newer[row]] for row in rows]
+        maps = self.maps
+        return [
+            maps[(at := place[row]) >> _SHIFT][(start := at & _OFFSET) : start + newer[row]]
+            for row in rows
+        ]
+
+    def _older(self, row: int) -> bytes:
+        at, newer, older = self.place[row], self.newer[row], self.older[row]
+        start = at & _OFFSET
+        if older:
+            return self.maps[at >> _SHIFT][start + newer : start + newer + older]
+        return self.maps[at >> _SHIFT][start : start + newer]
+
+    def record(self, row: int) -> bytes:
+        """The record as its source delivered it, as JSON."""
+        at = self.place[row]
+        start = (at & _OFFSET) + self.newer[row] + self.older[row]
+        return self.maps[at >> _SHIFT][start : start + self.size[row]]
+
+    def loaded(self, row: int) -> dict[str, Any]:
+        record: dict[str, Any] = orjson.loads(self.record(row))
+        return record
+
+    def entry(self, row: int) -> bytes:
+        """Both fragments and the record."""
+        at = self.place[row]
+        start = at & _OFFSET
+        return self.maps[at >> _SHIFT][
+            start : start + self.newer[row] + self.older[row] + self.size[row]
+        ]
+
+    def garbage(self) -> tuple[int, int]:
+        """(bytes of the segments, those of them that no row uses any more)."""
+        total = sum(map(len, self.maps))
+        return total, total - sum(self.newer) - sum(self.older) - sum(self.size)
+
+
+def by_change(table: Table, active: FrozenBitMap) -> dict[int, FrozenBitMap]:
+    """Number of a generation -> active rows that last changed in it."""
+    found: dict[int, list[int]] = {}
+    changed = table.changed
+    for row in active:
+        found.setdefault(changed[row], []).append(row)
+    return {number: FrozenBitMap(BitMap(rows)) for number, rows in found.items()}
