@@ -75,6 +75,26 @@ async def _run(desk: desks.Desk, request: web.Request, who: str) -> object:
     return await desk.run_export(request.match_info["name"], who)
 
 
+async def _test(desk: desks.Desk, request: web.Request, who: str) -> object:
+    return await desk.test_target(request.match_info["name"], who)
+
+
+async def _secrets(desk: desks.Desk, request: web.Request, who: str) -> object:
+    return {"secrets": list(await desk.secrets())}
+
+
+async def _set_secret(desk: desks.Desk, request: web.Request, who: str) -> object:
+    name = request.match_info["name"]
+    try:
+        body = orjson.loads(await request.read())
+    except orjson.JSONDecodeError as error:
+        raise errors.InputError("the body has to be JSON") from error
+    value = body.get("value") if isinstance(body, dict) else None
+    if not isinstance(value, str):
+        raise errors.InputError('the body has to be {"value": "…"}')
+    return {"name": name, "document": await desk.set_secret(name, value, who)}
+
+
 async def _imports(desk: desks.Desk, request: web.Request, who: str) -> object:
     return {"imports": list(await desk.imports(_limit(request)))}
 
@@ -91,6 +111,9 @@ ENDPOINTS: Final = (
     Endpoint("GET", "/v1/exports", _exports, "viewer", console=True),
     Endpoint("POST", "/v1/reconcile", _reconcile, "operator", console=False),
     Endpoint("POST", "/v1/targets/{name}/run", _run, "operator", console=False),
+    Endpoint("POST", "/v1/targets/{name}/test", _test, "operator", console=False),
+    Endpoint("GET", "/v1/secrets", _secrets, "operator", console=False),
+    Endpoint("PUT", "/v1/secrets/{name}", _set_secret, "operator", console=False),
     Endpoint(
         "POST", "/v1/applications/{name}/credentials", _credentials, "operator", console=False
     ),

@@ -131,6 +131,26 @@ class Export(TypedDict):
     problem: str
 
 
+class Tested(TypedDict):
+    """What a test of an SFTP target met."""
+
+    target: str
+    server: str
+    host_key: str
+    """Type and fingerprint."""
+    steps: list[str]
+    """What worked, in order."""
+
+
+class Secret(TypedDict):
+    """A name that a document uses or a value is kept under; never the value."""
+
+    name: str
+    document: str
+    set: str | None
+    used: bool
+
+
 class Desk(Protocol):
     """The daemon, as far as operators may reach it.
 
@@ -160,4 +180,16 @@ class Desk(Protocol):
 
     async def run_export(self, target: str, who: str) -> Mapping[str, Any]:
         """Deliver now; gives the run."""
+        ...
+
+    async def test_target(self, target: str, who: str) -> Tested:
+        """Sign in there as deliveries do."""
+        ...
+
+    async def secrets(self) -> Sequence[Secret]:
+        """By name."""
+        ...
+
+    async def set_secret(self, name: str, value: str, who: str) -> str:
+        """Keep a value; gives the document it belongs to."""
         ...

@@ -1,0 +1,160 @@
+"""Deliveries: what ran, running one by hand, testing a target, and the secrets targets name.
+
+A secret's value comes from standard input alone: on a command line every user of the machine would
+see it, and the shell would remember it.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from rosterd.cli import asking, tables
+
+_FINE = frozenset({"delivered", "unchanged", "superseded"})
+
+
+@click.group()
+def export() -> None:
+    """Look at deliveries over SFTP, or run one."""
+
+
+@export.command("run")
+@click.argument("target")
+@asking.settings_option
+@asking.json_option
+def run_export(target: str, settings_path: Path, as_json: bool) -> None:
+    """Deliver to TARGET now, beside its schedule; exit status 1 when it did not arrive."""
+    answer = asking.call(settings_path, "POST", f"/v1/targets/{quote(target)}/run", wait=3600.0)
+    if as_json:
+        _print_json(answer)
+    else:
+        tables.fields(
+            [
+                ("target", answer["target"]),
+                ("state", _with_reason(answer)),
+                ("file", answer["file"] or "-"),
+                ("bytes", f"{answer['bytes']:,}"),
+                ("rows", f"{answer['rows']:,}"),
+            ]
+        )
+    raise SystemExit(0 if answer["state"] in _FINE else 1)
+
+
+@export.command("list")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@asking.settings_option
+@asking.json_option
+def list_exports(limit: int, settings_path: Path, as_json: bool) -> None:
+    """List deliveries, the newest first; exit status 1 when a target's newest did not arrive."""
+    answer = asking.call(settings_path, "GET", f"/v1/exports?limit={limit}")
+    if as_json:
+        _print_json(answer)
+    else:
+        tables.show(
+            ["target", "slot", "state", "attempt", "started", "file", "bytes", "rows", "problem"],
+            [
+                (
+                    each["target"],
+                    each["slot"],
+                    each["state"],
+                    each["attempt"],
+                    _time(each["started"]),
+                    each["file"],
+                    each["bytes"],
+                    each["rows"],
+                    each["problem"],
+                )
+                for each in answer["exports"]
+            ],
+            right=["attempt", "bytes", "rows"],
+            empty="nothing was delivered yet",
+        )
+    newest = {each["target"]: each["state"] for each in reversed(answer["exports"])}
+    raise SystemExit(1 if {"failed", "refused"} & set(newest.values()) else 0)
+
+
+@click.group()
+def sftp() -> None:
+    """Look at vendors' SFTP servers."""
+
+
+@sftp.command("test")
+@click.argument("target")
+@asking.settings_option
+@asking.json_option
+def probe(target: str, settings_path: Path, as_json: bool) -> None:
+    """Sign in at TARGET as deliveries do, write a hidden file there and remove it."""
+    answer = asking.call(settings_path, "POST", f"/v1/targets/{quote(target)}/test")
+    if as_json:
+        _print_json(answer)
+        return
+    tables.fields(
+        [
+            ("target", answer["target"]),
+            ("server", answer["server"]),
+            ("host key", answer["host_key"]),
+            ("worked", "\n".join(answer["steps"])),
+        ]
+    )
+
+
+@click.group()
+def secret() -> None:
+    """Keep the passwords and keys that SFTP targets name."""
+
+
+@secret.command("set")
+@click.argument("name")
+@asking.settings_option
+def set_secret(name: str, settings_path: Path) -> None:
+    """Keep the value of NAME, read from standard input (asked for on a terminal).
+
+    It belongs to the one document that names it: rosterd secret set NAME < key
+    """
+    if sys.stdin.isatty():
+        value = click.prompt(f"Value of {name}", hide_input=True)
+    else:
+        value = click.get_text_stream("stdin", encoding="utf-8").read()
+    answer = asking.call(settings_path, "PUT", f"/v1/secrets/{quote(name)}", {"value": value})
+    click.echo(f"set {name} for {answer['document']}")
+
+
+@secret.command("list")
+@asking.settings_option
+@asking.json_option
+def list_secrets(settings_path: Path, as_json: bool) -> None:
+    """List names, never values; exit status 1 when one that is named is not set."""
+    answer = asking.call(settings_path, "GET", "/v1/secrets")
+    if as_json:
+        _print_json(answer)
+    else:
+        tables.show(
+            ["name", "document", "set", "note"],
+            [
+                (
+                    each["name"],
+                    each["document"],
+                    _time(each["set"]),
+                    "" if each["used"] else "no document names it",
+                )
+                for each in answer["secrets"]
+            ],
+            empty="no document names a secret",
+        )
+    raise SystemExit(1 if any(each["set"] is None for each in answer["secrets"]) else 0)
+
+
+def _with_reason(answer: dict[str, Any]) -> str:
+    return answer["state"] + (f"\n{answer['problem']}" if answer["problem"] else "")
+
+
+def _time(text: str | None) -> str:
+    return "-" if text is None else text[:19].replace("T", " ") + "Z"
+
+
+def _print_json(answer: object) -> None:
+    click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
