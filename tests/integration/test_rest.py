@@ -99,7 +99,8 @@ async def assert_all_refused(
     service: vendors.Service, status: int, token: str | None = None, method: str = "GET"
 ) -> list[Mapping[str, str]]:
     """Every route answers `status`, with the code of its version; gives their headers."""
-    wrong, all_headers = {}, []
+    wrong: dict[object, object] = {}
+    all_headers = []
     for route in routes.ROUTES:
         got, headers, body = await service.ask(url_of(route), token, method)
         code = described(route.version, body)
@@ -140,7 +141,7 @@ async def test_no_route_takes_a_token_that_is_not_ours(service: vendors.Service)
 
 async def test_every_route_answers_whoever_may(service: vendors.Service) -> None:
     token = await service.token("everything")
-    wrong = {}
+    wrong: dict[object, object] = {}
     for route in routes.ROUTES:
         status, headers, body = await service.ask(url_of(route), token)
         payload = orjson.loads(body)
@@ -154,7 +155,7 @@ async def test_every_route_answers_whoever_may(service: vendors.Service) -> None
 
 async def test_head_is_get_without_a_body(service: vendors.Service) -> None:
     token = await service.token("everything")
-    wrong = {}
+    wrong: dict[object, object] = {}
     for route in routes.ROUTES:
         _, expected, body = await service.ask(url_of(route), token)
         status, headers, nothing = await service.ask(url_of(route), token, "HEAD")
@@ -168,7 +169,7 @@ async def test_head_is_get_without_a_body(service: vendors.Service) -> None:
 
 async def test_a_trailing_slash_changes_nothing(service: vendors.Service) -> None:
     token = await service.token("everything")
-    wrong = {}
+    wrong: dict[object, object] = {}
     for route in routes.ROUTES:
         _, headers, body = await service.ask(url_of(route) + "?limit=2", token)
         status, other_headers, other = await service.ask(url_of(route) + "/?limit=2", token)
@@ -190,12 +191,12 @@ async def test_other_methods_are_refused_with_what_is_allowed(
 
 async def test_a_token_without_the_right_scope_opens_nothing(service: vendors.Service) -> None:
     pair = await service.pair("everything")
-    client = service.credentials.authenticate(pair.key, pair.secret)
+    client = service.known.authenticate(pair.key, pair.secret)
     assert client is not None
     every = frozenset().union(*(route.scopes for route in routes.ROUTES))
-    wrong = {}
+    wrong: dict[object, object] = {}
     for route in routes.ROUTES:
-        issued = await service.credentials.issue(client, every - route.scopes)
+        issued = await service.known.issue(client, every - route.scopes)
         status, headers, body = await service.ask(url_of(route), issued.token)
         challenge = headers.get("WWW-Authenticate", "")
         if status != 403 or "insufficient_scope" not in challenge:
@@ -206,11 +207,11 @@ async def test_a_token_without_the_right_scope_opens_nothing(service: vendors.Se
 
 async def test_any_one_of_the_scopes_is_enough(service: vendors.Service) -> None:
     pair = await service.pair("everything")
-    client = service.credentials.authenticate(pair.key, pair.secret)
+    client = service.known.authenticate(pair.key, pair.secret)
     assert client is not None
-    wrong = {}
+    wrong: dict[object, object] = {}
     for scope in sorted(frozenset().union(*(route.scopes for route in routes.ROUTES))):
-        issued = await service.credentials.issue(client, [scope])
+        issued = await service.known.issue(client, [scope])
         for route in routes.ROUTES:
             status, _, _ = await service.ask(url_of(route), issued.token)
             if status != (200 if scope in route.scopes else 403):
@@ -229,7 +230,7 @@ async def test_an_ended_grant_is_refused_on_every_route(service: vendors.Service
 
     # the swap alone refuses it, before anybody has tidied up its tokens
     await assert_all_refused(service, 403, token)
-    assert await service.credentials.sweep(service.worlds.current) == {"everything"}
+    assert await service.known.sweep(service.worlds.current) == {"everything"}
     await assert_all_refused(service, 401, token)
 
 
@@ -247,9 +248,9 @@ async def test_a_disabled_application_and_one_without_rest_of_its_version_are_re
 
 async def test_a_version_that_is_not_enabled_is_refused(service: vendors.Service) -> None:
     pair = await service.pair("newer")
-    client = service.credentials.authenticate(pair.key, pair.secret)
+    client = service.known.authenticate(pair.key, pair.secret)
     assert client is not None
-    older = await service.credentials.issue(client, scopes.core("1.1", "users"))
+    older = await service.known.issue(client, scopes.core("1.1", "users"))
     newer = await service.token("newer")
 
     assert (await service.ask(f"{V1P2}/users", newer))[0] == 200

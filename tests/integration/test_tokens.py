@@ -285,7 +285,7 @@ async def test_every_application_has_its_own_pair_of_letters_and_digits(
 
 
 async def test_showing_a_secret_is_kept_on_record(service: vendors.Service) -> None:
-    await service.credentials.reveal("math", "somebody")
+    await service.known.reveal("math", "somebody")
 
     (action, *_) = await service.storage.run(lambda store: store.actions())
     assert (action.actor, action.action, action.subject) == (
@@ -294,7 +294,7 @@ async def test_showing_a_secret_is_kept_on_record(service: vendors.Service) -> N
         "math",
     )
     with pytest.raises(errors.InputError, match="no applied config has this application"):
-        await service.credentials.reveal("unknown", "somebody")
+        await service.known.reveal("unknown", "somebody")
 
 
 async def test_the_store_holds_neither_secrets_nor_tokens(
@@ -326,7 +326,7 @@ async def test_raising_the_key_keeps_the_former_one_for_its_overlap(
 
     await service.serve(vendors.config(rotated(2, "1d")))
 
-    new, old = await service.credentials.reveal("everything", "test")
+    new, old = await service.known.reveal("everything", "test")
     assert (new.generation, old.generation, old.key) == (2, 1, former.key)
     assert new.secret != former.secret
     assert new.retires is None
@@ -343,7 +343,7 @@ async def test_raising_the_key_keeps_the_former_one_for_its_overlap(
     assert not await works(service, former)
     assert await works(service, new)
     assert (await service.ask(f"{V1P2}/users", answer["access_token"]))[0] == 401
-    await service.credentials.sweep(service.worlds.current)
+    await service.known.sweep(service.worlds.current)
     rows = await service.storage.run(lambda store: store.credentials())
     assert former.key not in {row.key for row in rows}
 
@@ -369,7 +369,7 @@ async def test_a_second_rotation_does_not_lengthen_the_first_ones_overlap(
     service.clock.pass_by(hours=12)
     await service.serve(vendors.config(rotated(3, "1d")))
 
-    pairs = await service.credentials.reveal("everything", "test")
+    pairs = await service.known.reveal("everything", "test")
 
     assert {pair.generation: pair.retires for pair in pairs} == {
         3: None,
@@ -396,10 +396,10 @@ async def test_an_application_that_is_removed_loses_pair_and_tokens(
 async def test_ensuring_again_changes_nothing(service: vendors.Service) -> None:
     before = await service.storage.run(lambda store: store.credentials())
 
-    await service.credentials.ensure(vendors.config())
+    await service.known.ensure(vendors.config())
 
     assert await service.storage.run(lambda store: store.credentials()) == before
-    prepared = service.credentials.prepared(vendors.config())
+    prepared = service.known.prepared(vendors.config())
     assert (sorted(prepared.rows, key=lambda row: row.key), prepared.revoked) == (
         sorted(before, key=lambda row: row.key),
         frozenset(),
@@ -450,23 +450,23 @@ async def test_an_application_holds_a_bounded_number_of_tokens(
     tokens = [await service.token("everything") for _ in range(5)]
     other = await service.token("math")
 
-    alive = [service.credentials.check(token) is not None for token in tokens]
+    alive = [service.known.check(token) is not None for token in tokens]
     assert alive == [False, False, True, True, True]
-    assert service.credentials.check(other) is not None
+    assert service.known.check(other) is not None
 
 
 async def test_a_grant_that_ends_while_a_token_is_stored_leaves_no_token(
     service: vendors.Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pair = await service.pair("everything")
-    client = service.credentials.authenticate(pair.key, pair.secret)
+    client = service.known.authenticate(pair.key, pair.secret)
     assert client is not None
     ended = vendors.config({**vendors.VENDORS, "everything": vendors.Vendor("access: none")})
     world = worlds.World(config=ended, today=vendors.NOW.date())
 
-    issuing = asyncio.create_task(service.credentials.issue(client, [ROSTER]))
+    issuing = asyncio.create_task(service.known.issue(client, [ROSTER]))
     await asyncio.sleep(0)
-    await service.credentials.sweep(world)
+    await service.known.sweep(world)
 
     with pytest.raises(errors.TemporaryError):
         await issuing
@@ -486,4 +486,4 @@ async def test_a_token_that_could_not_be_stored_is_not_issued(
 
     assert (status, answer["error"]) == (503, "temporarily_unavailable")
     assert "Retry-After" in headers
-    assert service.credentials._tokens == {}
+    assert service.known._tokens == {}

@@ -245,14 +245,14 @@ class Service:
     """A vendors' listener on loopback."""
 
     worlds: worlds.Worlds
-    credentials: credentials.Credentials
+    known: credentials.Credentials
     storage: storage.Storage
     clock: Clock
     client: aiohttp.ClientSession
     notes: list[tuple[str, str, int]]
 
     async def pair(self, name: str) -> credentials.Pair:
-        return (await self.credentials.reveal(name, "test"))[0]
+        return (await self.known.reveal(name, "test"))[0]
 
     async def token(self, name: str, *scopes: str) -> str:
         """A token by the token endpoint, for all scopes when none is named."""
@@ -285,10 +285,10 @@ class Service:
 
         if config is not None:
             await self.worlds.propose_config(config, "b" * 40, record)
-            await self.credentials.ensure(config)
+            await self.known.ensure(config)
         if pages is not None:
             await self.worlds.propose_generation(pages, record)
-        await self.credentials.sweep(self.worlds.current)
+        await self.known.sweep(self.worlds.current)
 
 
 def settings_of(**more: Any) -> settings.Listen:
