@@ -96,7 +96,7 @@ class Applying:
             self._adopt(attempt)
 
     async def _record(self, attempt: "_Attempt", old: worlds.World, new: worlds.World) -> None:
-        plan = await asyncio.to_thread(_plan, old, new)
+        plan = await _plan(old, new)
         proof = attempt.judge(plan)
         now = self._clock()
         previous = self.applied.head if self.applied else ""
@@ -163,13 +163,16 @@ async def _nothing(_old: worlds.World, _new: worlds.World) -> None:
     """What is stored already needs no storing."""
 
 
-def _plan(old: worlds.World, new: worlds.World) -> plans.Plan:
+async def _plan(old: worlds.World, new: worlds.World) -> plans.Plan:
     if new.config is None:
         raise AssertionError("a config is proposed")
     if new.generation is None:
         return plans.make(old.config, new.config)
-    views = {name: new.view(name) for name in new.config.applications}
-    former = {name: old.view(name) for name in old.config.applications} if old.config else {}
+    former, views = {}, {}
+    for world, found in ((old, former), (new, views)):
+        for name in world.config.applications if world.config else ():
+            found[name] = world.view(name)
+            await asyncio.sleep(0)  # one view takes milliseconds: requests go on between two
     return plans.make(old.config, new.config, former, views)
 
 
