@@ -20,7 +20,7 @@ from aiohttp import web
 from rosterd import credentials, errors
 from rosterd.web import desk as desks
 from rosterd.web import operators
-from rosterd.web.oneroster import answers
+from rosterd.web.oneroster import answers, serving
 
 _log = logging.getLogger("rosterd.access")
 
@@ -141,6 +141,11 @@ def handler(endpoint: Endpoint) -> Callable[[web.Request], Awaitable[web.Respons
             status, payload = 409, {"error": str(error)}
         except errors.TemporaryError as error:
             status, payload = 503, {"error": str(error)}
+        except web.HTTPException:
+            raise
+        except Exception as error:  # noqa: BLE001 - whoever asks gets an answer, the log the place
+            serving.log_failure(error, endpoint.path)
+            status, payload = 500, {"error": "the daemon failed; the fault is in its log"}
         _log.info(
             "control %s %s by=%s status=%d", endpoint.method, endpoint.path, request[WHO], status
         )

@@ -1,0 +1,162 @@
+"""A desk as the daemon would have it, with something to see in every part."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rosterd import credentials, errors
+from rosterd.web import desk
+
+NOW = "2026-10-05T12:00:00+00:00"
+COMMIT = "3f5d8a1c9e7b2046a1d4c8e5f0b7a9d6c3e2f1a0"
+
+
+def _application(name: str, title: str, **more: Any) -> desk.Application:
+    made: desk.Application = {
+        "name": name,
+        "title": title,
+        "access": "basic",
+        "enabled": True,
+        "development": False,
+        "versions": ["1.2"],
+        "refusal": None,
+        "orgs": {"level": "LIMITED ACCESS", "count": 4},
+        "courses": {"level": "LIMITED ACCESS", "count": 37},
+        "counts": {"classes": 212, "users": 3_861, "enrollments": 18_204},
+        "rest": "2026-10-05T11:52:10+00:00",
+        "sftp": None,
+    }
+    return {**made, **more}  # type: ignore[typeddict-item]  # keys of the tests' own tables
+
+
+class Desk:
+    """Answers from memory and remembers what was asked of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, ...]] = []
+        self.repository: desk.Repository = {
+            "id": "example/rosters",
+            "branch": "main",
+            "looked": "2026-10-05T11:59:40+00:00",
+            "fetched": COMMIT,
+            "state": "applied",
+            "reason": "",
+            "missing": [],
+            "problems": [],
+        }
+        self.served: desk.Served = {
+            "ready": True,
+            "commit": COMMIT,
+            "applied": "2026-10-02T15:10:00+00:00",
+            "people": ["ada@example.org", "grace@example.org"],
+            "generation": 41,
+            "published": "2026-10-05T05:31:00+00:00",
+            "today": "2026-10-05",
+            "counts": {
+                "orgs": 24, "academicSessions": 9, "courses": 1_204, "classes": 6_310,
+                "users": 100_480, "enrollments": 1_004_771, "demographics": 93_100, "resources": 88,
+            },
+        }  # fmt: skip
+        self.silent: list[str] = []
+
+    def status(self) -> desk.Status:
+        return {
+            "version": "0.1.0",
+            "started": "2026-09-28T06:00:00+00:00",
+            "now": NOW,
+            "review": 2,
+            "repository": self.repository,
+            "served": self.served,
+            "silent": self.silent,
+        }
+
+    def applications(self) -> Sequence[desk.Application]:
+        return [
+            _application("math-galaxy", "Math Galaxy", sftp="2026-10-05T05:35:00+00:00"),
+            _application(
+                "everything",
+                "District Data Warehouse",
+                access="full",
+                versions=["1.1", "1.2"],
+                orgs={"level": "FULL ACCESS", "count": 24},
+                courses={"level": "FULL ACCESS", "count": 1_204},
+                counts={"classes": 6_310, "users": 100_480, "enrollments": 1_004_771},
+            ),
+            _application(
+                "reading-lab", "Reading Lab <Pilot>", development=True, rest=None, versions=[],
+                orgs={"level": "LIMITED ACCESS", "count": 1},
+                courses={"level": "NO ACCESS", "count": 0},
+                counts={"classes": 0, "users": 12, "enrollments": 0},
+            ),
+            _application(
+                "old-library", "Old Library", access="none", rest="2026-06-30T10:00:00+00:00",
+                refusal="its agreement expired on 2026-06-30",
+                orgs=None, courses=None, counts={},
+            ),
+        ]  # fmt: skip
+
+    async def imports(self, limit: int) -> Sequence[desk.Import]:
+        self.asked.append(("imports", str(limit)))
+        return [
+            {
+                "source": "sis", "state": "imported", "started": "2026-10-05T05:29:00+00:00",
+                "ended": "2026-10-05T05:31:00+00:00", "generation": 41, "added": 214,
+                "changed": 1_902, "removed": 31, "errors": 0, "warnings": 12, "problem": "",
+            },
+            {
+                "source": "sis", "state": "refused", "started": "2026-10-04T05:29:00+00:00",
+                "ended": "2026-10-04T05:29:20+00:00", "generation": None, "added": 0, "changed": 0,
+                "removed": 0, "errors": 1, "warnings": 0,
+                "problem": "users.csv has no column sourcedId",
+            },
+        ]  # fmt: skip
+
+    async def exports(self, limit: int) -> Sequence[desk.Export]:
+        self.asked.append(("exports", str(limit)))
+        return [
+            {
+                "target": "math-galaxy", "application": "math-galaxy",
+                "slot": "2026-10-05T05:35", "state": "delivered", "attempt": 1,
+                "started": "2026-10-05T05:35:00+00:00", "ended": "2026-10-05T05:35:04+00:00",
+                "file": "math-galaxy-2026-10-05.zip", "bytes": 1_204_551, "rows": 23_011,
+                "problem": "",
+            },
+            {
+                "target": "reading-lab", "application": "reading-lab", "slot": "2026-10-05T05:00",
+                "state": "failed", "attempt": 3, "started": "2026-10-05T05:00:00+00:00",
+                "ended": "2026-10-05T05:01:00+00:00", "file": "reading-lab.zip", "bytes": 0,
+                "rows": 0, "problem": "the server's host key is not the pinned one",
+            },
+        ]  # fmt: skip
+
+    async def reconcile(self) -> Mapping[str, Any]:
+        self.asked.append(("reconcile",))
+        return dict(self.status())
+
+    async def reveal(self, application: str, who: str) -> Sequence[credentials.Pair]:
+        self.asked.append(("reveal", application, who))
+        if application != "math-galaxy":
+            raise errors.InputError(f"cannot show credentials of {application}: there is none")
+        made = datetime(2026, 9, 1, tzinfo=UTC)
+        return [credentials.Pair(application, 1, "the-key", "the-secret", made, None)]
+
+    async def run_export(self, target: str, who: str) -> Mapping[str, Any]:
+        self.asked.append(("run", target, who))
+        if target == "stalled":
+            raise errors.TemporaryError("cannot reach the server")
+        if target == "guarded":
+            raise errors.UnsafePlan("the bundle would be empty")
+        return {"target": target, "state": "delivered"}
+
+    async def test_target(self, target: str, who: str) -> desk.Tested:
+        self.asked.append(("test", target, who))
+        if target == "faulty":
+            raise ValueError("something private")
+        return {"target": target, "server": "sftp", "host_key": "ssh-ed25519", "steps": []}
+
+    async def secrets(self) -> Sequence[desk.Secret]:
+        return [{"name": "password", "document": "SftpTarget/x", "set": None, "used": True}]
+
+    async def set_secret(self, name: str, value: str, who: str) -> str:
+        self.asked.append(("set", name, value, who))
+        return "SftpTarget/x"
