@@ -85,6 +85,11 @@ def of_generation(number: int, published: datetime, timezone: str) -> Slot:
     return Slot(published.astimezone(UTC), local, f"generation-{number}")
 
 
+def is_by_hand(slot: Slot) -> bool:
+    """Whether somebody asked for it."""
+    return slot.key.startswith("by-hand/")
+
+
 def by_hand(now: datetime, timezone: str) -> Slot:
     """The slot of an export that somebody asked for, to the microsecond."""
     local = now.astimezone(ZoneInfo(timezone)).replace(tzinfo=None)

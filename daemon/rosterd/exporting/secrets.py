@@ -1,0 +1,124 @@
+"""The secrets that documents name: passwords and keys of vendors' servers.
+
+Git has the names, the store the sealed values. A value belongs to the one document it was set for
+and is sealed for it, so a commit that names somebody else's secret in a target of its own gets
+nothing: neither the store nor the vault gives it out there.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from rosterd import configs, documents, errors, storage, vault
+
+MOST_BYTES = 32_768
+"""No key is longer; what is longer was piped in by mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A name that a document uses or a value is kept under."""
+
+    name: str
+    document: str
+    """Kind and name of the document the value was set for, or that waits for one."""
+    set_at: datetime | None
+    """None while it is missing."""
+    used: bool
+    """Whether the applied config names it in that document."""
+
+
+class Secrets:
+    """Values by name, sealed in the store."""
+
+    def __init__(
+        self, state: storage.Storage, safe: vault.Vault, clock: Callable[[], datetime]
+    ) -> None:
+        self._state = state
+        self._vault = safe
+        self._clock = clock
+
+    async def set(self, config: configs.Config | None, name: str, value: str, who: str) -> str:
+        """Keep a value for the document that names it in `config`; gives that document.
+
+        A line break at the end, which editors and `echo` add, is no part of a password.
+        Raises errors.InputError when no document names it.
+        """
+        document = _uses(config).get(name)
+        if document is None:
+            raise errors.InputError(
+                f"cannot set the secret {name}: no document of the applied config names it; commit"
+                " the SftpTarget first"
+            )
+        plain = value.rstrip("\r\n").encode()
+        if not plain.strip() or len(plain) > MOST_BYTES:
+            raise errors.InputError(
+                f"cannot set the secret {name}: it is empty or longer than {MOST_BYTES} bytes"
+            )
+        sealed = self._vault.seal(plain, table="secrets", row=_row(name, document), column="value")
+        now = self._clock()
+        secret = storage.Secret(name, document, sealed, now, who)
+        action = storage.Action(now, who, "secret.set", f"{name} of {document}")
+        await self._state.run(lambda store: store.set_secret(secret))
+        await self._state.run(lambda store: store.note_action(action))
+        return document
+
+    async def names(self, config: configs.Config | None) -> list[Named]:
+        """Every name that is used or kept, by name; never a value."""
+        uses = _uses(config)
+        kept = {secret.name: secret for secret in await self._state.run(_secrets)}
+        found = [
+            Named(name, secret.document, secret.time, uses.get(name) == secret.document)
+            for name, secret in kept.items()
+        ]
+        missing = [
+            Named(name, document, None, used=True)
+            for name, document in uses.items()
+            if name not in kept or kept[name].document != document
+        ]
+        return sorted([*found, *missing], key=lambda named: (named.name, named.document))
+
+    async def of(self, target: documents.SftpTarget) -> dict[str, str]:
+        """The target's secrets: "password", "privateKey", "passphrase", as far as it names them.
+
+        Raises errors.InputError for one that is not set, or was set for another document.
+        """
+        document = _document(target)
+        found = {}
+        for field, name in target.authentication.secrets.items():
+            secret = await self._kept(name)
+            if secret is None or secret.document != document:
+                raise errors.InputError(
+                    f"cannot sign in for {target.name}: the secret {name} is not set for it; give"
+                    f" it to `rosterd secret set {name}`"
+                )
+            place = _row(name, document)
+            plain = self._vault.open(secret.value, table="secrets", row=place, column="value")
+            found[field] = plain.decode()
+        return found
+
+    async def _kept(self, name: str) -> storage.Secret | None:
+        return await self._state.run(lambda store: store.secret(name))
+
+
+def _secrets(store: storage.Store) -> list[storage.Secret]:
+    return store.secrets()
+
+
+def _uses(config: configs.Config | None) -> dict[str, str]:
+    """Secret -> the document that names it. The check lets only one document name a secret."""
+    if config is None:
+        return {}
+    return {
+        name: _document(target)
+        for target in config.targets.values()
+        for name in target.authentication.secrets.values()
+    }
+
+
+def _document(target: documents.SftpTarget) -> str:
+    return f"{target.kind}/{target.name}"
+
+
+def _row(name: str, document: str) -> str:
+    return f"{document}/{name}"
