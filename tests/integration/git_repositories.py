@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,7 +94,7 @@ class Site:
             **environment,
         ).strip()
 
-    def write(self, files: dict[str, str | bytes | None]) -> None:
+    def write(self, files: Mapping[str, str | bytes | None]) -> None:
         for path, content in files.items():
             file = self.clone / path
             if content is None:
@@ -104,7 +105,7 @@ class Site:
 
     def commit(
         self,
-        files: dict[str, str | bytes | None],
+        files: Mapping[str, str | bytes | None],
         *,
         by: Person | None = None,
         signed: bool = True,

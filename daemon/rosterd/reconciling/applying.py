@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from rosterd import chain, configs, credentials, errors, plans, storage, worlds
+from rosterd import access, chain, configs, credentials, errors, plans, storage, worlds
 from rosterd.reconciling import candidates
 
 _log = logging.getLogger(__name__)
@@ -168,7 +168,8 @@ async def _plan(old: worlds.World, new: worlds.World) -> plans.Plan:
         raise AssertionError("a config is proposed")
     if new.generation is None:
         return plans.make(old.config, new.config)
-    former, views = {}, {}
+    former: dict[str, access.View] = {}
+    views: dict[str, access.View] = {}
     for world, found in ((old, former), (new, views)):
         for name in world.config.applications if world.config else ():
             found[name] = world.view(name)
