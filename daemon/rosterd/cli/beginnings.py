@@ -58,6 +58,5 @@ def files(title: str, timezone: str) -> Mapping[str, bytes]:
         ".gitattributes": "* -text\n",
     }
     for kind in documents.KINDS:
-        schema = json.dumps(documents.schema(kind), indent=2, ensure_ascii=False)
-        texts[f"schemas/{documents.schema_file(kind)}"] = f"{schema}\n"
+        texts[f"schemas/{documents.schema_file(kind)}"] = documents.schema_text(kind)
     return {path: text.encode() for path, text in texts.items()}

@@ -99,7 +99,11 @@ def _commit(name: str, folder: Path) -> Mapping[str, bytes]:
 def _folder(folder: Path) -> tuple[Mapping[str, bytes], Sequence[errors.Problem]]:
     """YAML below the folder, hidden folders and links left alone."""
     files: dict[str, bytes] = {}
-    problems: list[errors.Problem] = []
+    problems = [
+        errors.Problem(name, 0, 0, "this folder is a symbolic link; put the files here", "link")
+        for name in documents.FOLDERS
+        if (folder / name).is_symlink()
+    ]
     for path in _yaml(folder):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink():
@@ -139,15 +143,10 @@ def schema(kind: str | None, directory: Path | None) -> None:
     if (kind is None) == (directory is None):
         raise click.UsageError("name either a KIND or a --directory")
     if directory is None:
-        click.echo(_schema_text(str(kind)), nl=False)
+        click.echo(documents.schema_text(str(kind)), nl=False)
         return
     directory.mkdir(parents=True, exist_ok=True)
     for each in documents.KINDS:
         file = directory / documents.schema_file(each)
-        file.write_text(_schema_text(each), encoding="utf-8", newline="\n")
+        file.write_text(documents.schema_text(each), encoding="utf-8", newline="\n")
         click.echo(file)
-
-
-def _schema_text(kind: str) -> str:
-    """Always the same bytes: committed schemas are compared with them."""
-    return json.dumps(documents.schema(kind), indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -5,6 +5,7 @@ The models are the only definition of the format. The JSON Schemas for editors a
 document looks by itself; what holds between documents stands in `configs`.
 """
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -71,6 +72,7 @@ __all__ = [
     "plain",
     "schema",
     "schema_file",
+    "schema_text",
 ]
 
 AnyDocument = Application | Permission | SftpTarget | Listing | RosterSource | Repository
@@ -125,6 +127,11 @@ def schema(kind: str) -> dict[str, Any]:
         "$id": f"urn:rosterd:v1:{schema_file(kind).removesuffix('.schema.json')}",
         **made,
     }
+
+
+def schema_text(kind: str) -> str:
+    """The schema as its file holds it: always the same bytes, so that committed ones compare."""
+    return json.dumps(schema(kind), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _tidy(node: object) -> None:

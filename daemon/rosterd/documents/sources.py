@@ -66,7 +66,7 @@ class RosterSource(values.Document):
 
 
 class Limit(values.Model):
-    """A change passes as long as it stays within the larger of the two."""
+    """The larger of the two counts."""
 
     count: Annotated[int, Field(ge=0)]
     """Number of things."""
@@ -75,7 +75,8 @@ class Limit(values.Model):
 
 
 class Limits(values.Model):
-    """Beyond these a change waits for a release, while what is served stays."""
+    """How much may change at once. They are kept for the guards of a later version: this one holds
+    nothing back because of them."""
 
     removed: Limit = Limit(count=3, percent=10)
     """Documents of one kind that one change removes."""
@@ -101,4 +102,4 @@ class Repository(values.Document):
     exclude: selecting.PeopleWhere | None = None
     """People who are never shared, with full access neither."""
     limits: Limits = Limits()
-    """How much may change without a release."""
+    """How much may change at once."""
