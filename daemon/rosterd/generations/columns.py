@@ -97,6 +97,7 @@ class Gathered:
         self._many: list[tuple[int, str, int, str]] = []
         self._rows = BitMap()
         self._written = array("I")
+        self._stored = BitMap()
 
     def take(self, row: int, record: Mapping[str, Any]) -> None:
         """Keep the values of a row; those that it had before are forgotten."""
@@ -104,17 +105,24 @@ class Gathered:
         self._written.append(row)
         for key, held in self._plain:
             value = get(key)
-            if value is not None:
-                try:
-                    held[value].append(row)
-                except KeyError:
-                    held[value] = array("I", (row,))
+            if value is None:
+                continue
+            if value in held:
+                held[value].append(row)
+            else:
+                held[value] = array("I", (row,))
         for read, held in self._read:
-            if values := read(record):
-                try:
-                    held[values].append(row)
-                except KeyError:
-                    held[values] = array("I", (row,))
+            values = read(record)
+            if values in held:
+                held[values].append(row)
+            elif values:
+                held[values] = array("I", (row,))
+        self._keep(row, record)
+        if len(self._written) >= _BATCH:
+            self._flush()
+
+    def _keep(self, row: int, record: Mapping[str, Any]) -> None:
+        get = record.get
         if self._plan.texts:
             self._texts.append((row, *[get(key) for key in self._plan.texts]))
         for key, path in self._plan.many.items():
@@ -122,11 +130,11 @@ class Gathered:
             self._many.extend((row, key, place, value) for place, value in enumerate(values))
         for key, value in get("metadata", {}).items():
             self._many.append((row, f"metadata.{key}", 0, value))
-        if len(self._written) >= _BATCH:
-            self._flush()
 
     def _flush(self) -> None:
-        self._writer.replace(self._collection, self._written, self._texts, self._many)
+        self._writer.replace(
+            self._collection, self._written, self._texts, self._many, again=self._stored
+        )
         self._rows.update(self._written)
         del self._texts[:], self._many[:], self._written[:]
 
@@ -142,6 +150,7 @@ class Gathered:
             }
             self._writer.post(self._collection, key, self._rows, fresh)
             held.clear()
+        self._stored |= self._rows
         self._rows = BitMap()
 
 
@@ -185,8 +194,12 @@ class Writer:
         rows: "array[int]",
         texts: list[tuple[Any, ...]],
         many: list[tuple[int, str, int, str]],
+        *,
+        again: BitMap,
     ) -> None:
-        """Put texts and many in place of all that these rows had."""
+        """Put texts and many in place of all that these rows had; without a former generation only
+        the rows of `again` had any.
+        """
         if not rows:
             return
         connection = self._open()
@@ -195,7 +208,7 @@ class Writer:
             table = _table("texts", collection)
             connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", texts)
         table = _table("many", collection)
-        if self._former is not None:
+        if self._former is not None or again:
             connection.executemany(f"DELETE FROM {table} WHERE row = ?", ((row,) for row in rows))
         if many:
             connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?,?,?,?)", many)
@@ -208,7 +221,8 @@ class Writer:
         fresh = dict(fresh)
         where = "WHERE collection = ? AND key = ?"
         found = f'SELECT "values", rows FROM postings {where}'
-        for values, blob in connection.execute(found, (collection, key)).fetchall():
+        held: list[Any] = connection.execute(found, (collection, key)).fetchall()
+        for values, blob in held:
             old = BitMap.deserialize(blob)
             new = old - rows
             if added := fresh.pop(values, None):

@@ -73,7 +73,9 @@ def look(folder: Path) -> tuple[Seen, ...]:
                     found = entry.stat(follow_symlinks=False)
                     seen.append(Seen(entry.name, found.st_size, found.st_mtime_ns, found.st_ino))
                 if len(seen) > 10 * FILES:
-                    raise errors.InputError("cannot read the delivery: too many files in the folder")
+                    raise errors.InputError(
+                        "cannot read the delivery: too many files in the folder"
+                    )
     except FileNotFoundError as error:
         raise errors.InputError("cannot read the delivery: the folder is not there") from error
     except OSError as error:
@@ -215,7 +217,9 @@ def _members(archive: zipfile.ZipFile, copy: _Copy) -> Iterator[tuple[zipfile.Zi
         if len(tops) > 1 or not all("/" in each.filename for each in files):
             raise errors.InputError("cannot read the delivery: the zip has folders inside")
         folder = f"{tops.pop()}/"
-        copy.warn("", "zip-folder", "the files lie in a folder inside the zip: they belong at its top")
+        copy.warn(
+            "", "zip-folder", "the files lie in a folder inside the zip: they belong at its top"
+        )
     names: set[str] = set()
     for member in files:
         name = member.filename.removeprefix(folder)
@@ -249,7 +253,9 @@ def _check(member: zipfile.ZipInfo) -> None:
     if member.create_system == _UNIX:
         kind = stat.S_IFMT(member.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise errors.InputError("cannot read the delivery: the zip holds what is no regular file")
+            raise errors.InputError(
+                "cannot read the delivery: the zip holds what is no regular file"
+            )
     if member.flag_bits & 0x1:
         raise errors.InputError("cannot read the delivery: the zip is encrypted")
     if member.compress_type not in _METHODS:

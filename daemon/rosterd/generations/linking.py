@@ -50,8 +50,9 @@ course.org is among them although REST 1.2 can do without: CSV cannot, and both 
 records.
 """
 
-MAY_LACK: Final = frozenset({("courses", "org")})
-"""Required ones that a record may yet be without, as long as it names none that is not there."""
+MAY_LACK: Final = frozenset({("courses", "org"), ("users", "roles.org")})
+"""Required ones that a record may yet lack, as long as it names none that is not there. A user who
+comes without any role is kept: dropping them would drop their enrollments."""
 
 LISTS: Final = frozenset(
     {
@@ -97,6 +98,14 @@ def both(*flags: Flags) -> bytes:
     whole = int.from_bytes(flags[0], "little")
     for each in flags[1:]:
         whole &= int.from_bytes(each, "little")
+    return whole.to_bytes(len(flags[0]), "little")
+
+
+def either(*flags: Flags) -> bytes:
+    """1 where any is 1."""
+    whole = 0
+    for each in flags:
+        whole |= int.from_bytes(each, "little")
     return whole.to_bytes(len(flags[0]), "little")
 
 
@@ -163,9 +172,7 @@ def single_edges(raw: "array[int]", flags: Flags) -> "tuple[array[int], array[in
     return starts, ends
 
 
-def single_inverse(
-    raw: "array[int]", flags: Flags, rows: int
-) -> "tuple[array[int], array[int]]":
+def single_inverse(raw: "array[int]", flags: Flags, rows: int) -> "tuple[array[int], array[int]]":
     """The same edges from the other end, which has that many rows; sources ascend."""
     # sorted() is stable, and rows mostly come grouped: this beats counting in Python by far.
     sources = array("I", sorted(itertools.compress(range(len(raw)), flags), key=raw.__getitem__))
@@ -199,3 +206,9 @@ def pruned(
         else:
             del left[member]
     return left
+
+
+def inverse(starts: "array[int]", ends: "array[int]", rows: int) -> "tuple[array[int], array[int]]":
+    """Edges of lists from the other end, which has that many rows."""
+    relation = rosters.Relation(memoryview(starts), memoryview(ends)).inverted(rows)
+    return array("I", relation.starts), array("I", relation.targets)

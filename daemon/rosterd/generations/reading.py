@@ -242,9 +242,7 @@ class _Backing:
             if row in active:
                 yield row, values
 
-    def order(
-        self, collection: str, path: model.FieldPath, *, descending: bool
-    ) -> "array[int]":
+    def order(self, collection: str, path: model.FieldPath, *, descending: bool) -> "array[int]":
         active = self._active[collection]
         by_id = [row for row in self._tables[collection].order if row in active]
         if path.key == "sourcedId":
@@ -283,37 +281,25 @@ class _Backing:
 
     def holdings(self, today: date | None) -> Iterator[rosters.Edge]:
         """Roles come from the values: each different list of roles once, then its users."""
-        day = today.isoformat() if today else ""
-        active = self._active["users"]
-        orgs = self._relations["users", "roles.org"]
-        roles = self._grouped("roles.role")
-        if not day:
-            for row, words in roles:
-                if row in active:
-                    for word, org in zip(words, orgs.of(row), strict=True):
-                        yield word, org, row
-            return
+        active, orgs = self._active["users"], self._relations["users", "roles.org"]
         dated = BitMap()
-        for key in ("roles.beginDate", "roles.endDate"):
+        for key in ("roles.beginDate", "roles.endDate") if today else ():
             for _, rows in self._texts.postings("users", _users_path(key)):
                 dated |= rows
-        for row, words in roles:
-            if row not in active:
-                continue
-            if row not in dated:
+        for words, rows in self._texts.postings("users", _users_path("roles.role")):
+            for row in (rows & active) - dated:
                 for word, org in zip(words, orgs.of(row), strict=True):
                     yield word, org, row
-                continue
-            # Dates do not say to which role they belong: only the record does.
-            held = self.record("users", row)["roles"]
-            for role, org in zip(held, orgs.of(row), strict=True):
+        if today:
+            yield from self._dated_holdings(dated & active, today.isoformat())
+
+    def _dated_holdings(self, rows: BitMap, day: str) -> Iterator[rosters.Edge]:
+        """Values do not say which date belongs to which role: only the records do."""
+        orgs = self._relations["users", "roles.org"]
+        for row in rows:
+            for role, org in zip(self.record("users", row)["roles"], orgs.of(row), strict=True):
                 if role.get("beginDate", "") <= day < role.get("endDate", "9999"):
                     yield role["role"], org, row
-
-    def _grouped(self, key: str) -> Iterator[tuple[int, _Values]]:
-        for values, rows in self._texts.postings("users", _users_path(key)):
-            for row in rows:
-                yield row, values
 
 
 def _users_path(key: str) -> model.FieldPath:

@@ -1,0 +1,288 @@
+"""The import subprocess: from what a source delivered to a new generation beside the former one.
+
+A process of its own, because an import is CPU for seconds and the daemon must go on answering. It
+reads one JSON request on stdin and writes JSON lines on stdout: progress, and at last one of
+
+    {"event": "built", "name", "number", "digest", "report"}
+    {"event": "unchanged", "digest", "report"?}     nothing that is served would differ
+    {"event": "refused", "message", "problems"}     an author has to mend the delivery
+    {"event": "later", "message"}                   it is still changing
+    {"event": "failed", "message"}                  our fault, or the machine's
+
+Everything happens in a folder with a temporary name. It is flushed to the disk and renamed at the
+end, so a crash at any moment leaves nothing but a folder that the next start removes. No message
+ever holds a value of a record; not even a traceback does.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rosterd import errors
+from rosterd.generations import (
+    columns,
+    deliveries,
+    deltas,
+    layout,
+    linking,
+    mapped,
+    reports,
+    tables,
+)
+from rosterd.oneroster.csv import reader
+
+Tell = Callable[[dict[str, Any]], None]
+_NICENESS: Final = 10
+_EVENTS_EVERY: Final = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to import, and where to."""
+
+    number: int
+    """Of the generation to be built; greater than all before."""
+    folder: str
+    """The folder in which generations are folders."""
+    former: str | None
+    """Name of the generation that is served now."""
+    source: str
+    sources: tuple[str, ...]
+    """All sources that are declared; rows of others may be taken over."""
+    delivery: str
+    """A folder or a zip."""
+    limit: int
+    """Most bytes of the delivery, unpacked."""
+    known: str | None = None
+    """Digest of the delivery that was read last: an equal one is not read again."""
+    default_mode: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Former:
+    contents: layout.Contents
+    folder: Path
+    tables: Mapping[str, mapped.Table]
+
+
+def build(request: Request, tell: Tell) -> dict[str, Any]:
+    """Import a delivery; gives the last event. Raises InputError or TemporaryError.
+
+    Whatever happens, no temporary folder of this import is left, and the former generation is as
+    it was.
+    """
+    folder = Path(request.folder)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mark = secrets.token_hex(4)
+    copy, work = folder / f".delivery-{mark}", folder / f".building-{mark}"
+    try:
+        tell({"event": "copying"})
+        delivery = deliveries.take(Path(request.delivery), copy, limit=request.limit)
+        tell(
+            {"event": "copied", "files": len(delivery.files), "bytes": sum(delivery.files.values())}
+        )
+        if delivery.digest == request.known:
+            return {"event": "unchanged", "digest": delivery.digest}
+        work.mkdir(mode=0o700)
+        name = f"generation-{request.number:08d}-{mark}"
+        report = _Build(request, delivery, work, tell).run()
+        if not report["touched"]:
+            return {"event": "unchanged", "digest": delivery.digest, "report": report}
+        work.rename(folder / name)
+        layout.sync_folder(folder)
+        tell({"event": "renamed"})
+        return {
+            "event": "built",
+            "name": name,
+            "number": request.number,
+            "digest": delivery.digest,
+            "report": report,
+        }
+    finally:
+        for left in (copy, copy.with_name(copy.name + "-zip"), work):
+            _remove(left)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+class _Build:
+    """One build: tables in the order in which they can be judged."""
+
+    def __init__(
+        self, request: Request, delivery: deliveries.Delivery, work: Path, tell: Tell
+    ) -> None:
+        self._request = request
+        self._delivery = delivery
+        self._work = work
+        self._tell = tell
+        self._former = _former(request)
+        known = self._former.contents.sources if self._former else ()
+        named = {request.source, *request.sources}
+        self._sources = (*known, *([request.source] if request.source not in known else ()))
+        self._source = self._sources.index(request.source)
+        self._gone = frozenset(
+            index for index, name in enumerate(self._sources) if name not in named
+        )
+        former_columns = self._former.folder / layout.COLUMNS if self._former else None
+        self._writer = columns.Writer(work / layout.COLUMNS, former_columns)
+        self._tables: dict[str, tables.Table] = {}
+        self._done: dict[str, layout.Table] = {}
+        self._stale = (
+            self._former is not None and self._former.contents.rendering != layout.RENDERING
+        )
+
+    def run(self) -> dict[str, Any]:
+        """Fill the working folder; gives the report, with whether anything is served otherwise."""
+        bundle = reader.read(self._delivery.openers(), default_mode=self._request.default_mode)
+        report = reports.Report(bundle, self._delivery.problems)
+        touched = False
+        try:
+            for name in linking.ORDER:
+                touched |= self._collection(name, bundle, report)
+            self._tell({"event": "writing"})
+            self._writer.close()
+        finally:
+            for table in self._tables.values():
+                table.abandon()
+            self._writer.abandon()
+        self._write_contents()
+        self._tell({"event": "written"})
+        return {**report.as_json(), "touched": touched or self._former is None}
+
+    def _collection(self, name: str, bundle: reader.Bundle, report: reports.Report) -> bool:
+        """Build one collection; whether anything of it is served otherwise than before."""
+        known = self._former.contents.tables[name] if self._former else None
+        told = name in bundle.names or deltas.concerns(bundle, name)
+        moved = any(self._tables[each].moved for each in linking.targets(name) - {name})
+        if known and self._former and not (told or moved or self._stale) and name in _LEAVES:
+            tables.link_files(self._work, name, self._former.folder, known)
+            self._done[name] = known
+            return False
+        former = self._former.tables[name] if self._former else None
+        table = tables.Table(self._work, name, former, self._writer, self._tables)
+        self._tables[name] = table
+        if known and self._former and not (told or moved or self._stale):
+            tables.link_files(self._work, name, self._former.folder, known)
+            self._done[name] = known
+            return False
+        self._absorb(table, bundle, report)
+        table.link(self._request.number, report)
+        if self._stale:
+            table.render_all(self._request.number)
+        report.count(name, table.counts())
+        self._done[name] = table.close()
+        self._tell({"event": "collection", "name": name, "rows": table.delivered})
+        touched = table.touched
+        if name in _LEAVES:
+            del self._tables[name]  # nobody refers to them, and they are the big ones
+        return touched
+
+    def _absorb(self, table: tables.Table, bundle: reader.Bundle, report: reports.Report) -> None:
+        def absorb(delivered: Iterator[Any], untold: frozenset[str]) -> None:
+            table.absorb(
+                self._counted(table.name, delivered),
+                number=self._request.number,
+                source=self._source,
+                gone=self._gone,
+                untold=untold,
+                notes=report,
+            )
+
+        name = table.name
+        if name in bundle.names:
+            absorb(bundle.collection(name, org_type=self._org_type), bundle.untold(name))
+            if bundle.modes[name] == "bulk":
+                table.forget_missing(self._source)
+        if deltas.concerns(bundle, name):
+            changes = deltas.changes(bundle, table, self._source, self._org_type, report)
+            absorb(changes, frozenset())
+
+    def _counted(self, name: str, delivered: Iterator[Any]) -> Iterator[Any]:
+        """The same rows; tells that the work goes on."""
+        for count, row in enumerate(delivered, 1):
+            yield row
+            if count % _EVENTS_EVERY == 0:
+                self._tell({"event": "reading", "name": name, "rows": count})
+
+    def _org_type(self, sourced_id: str) -> str | None:
+        record = self._tables["orgs"].known(sourced_id)
+        return str(record["type"]) if record and "type" in record else None
+
+    def _write_contents(self) -> None:
+        before = self._former.contents.deliveries if self._former else {}
+        contents = layout.Contents(
+            number=self._request.number,
+            sources=self._sources,
+            deliveries={**before, self._request.source: self._delivery.digest},
+            tables=self._done,
+        )
+        with (self._work / layout.CONTENTS).open("xb") as file:
+            file.write(contents.encoded())
+            file.flush()
+            layout.sync(file.fileno())
+        layout.sync_folder(self._work)
+
+
+_LEAVES: Final = ("enrollments", "demographics")
+"""Collections that no other refers to: they need not be loaded unless they change."""
+
+
+def _former(request: Request) -> _Former | None:
+    if request.former is None:
+        return None
+    folder = Path(request.folder) / request.former
+    contents = layout.decode((folder / layout.CONTENTS).read_bytes())
+    opened = {name: mapped.Table(folder, name, table) for name, table in contents.tables.items()}
+    return _Former(contents, folder, opened)
+
+
+# ---------------------------------------------------------------- the process
+
+
+def answer(request: Request, tell: Tell) -> None:
+    """Build, and tell how it ended; never raises."""
+    try:
+        tell(build(request, tell))
+    except errors.InputError as error:
+        message = str(error).partition("\n")[0]
+        problems = [problem.as_json() for problem in error.problems[: reports.KEPT]]
+        tell({"event": "refused", "message": message, "problems": problems})
+    except errors.TemporaryError as error:
+        tell({"event": "later", "message": str(error)})
+    except Exception as error:  # noqa: BLE001 - whatever it is: its text may hold a pupil's data
+        frames = traceback.extract_tb(error.__traceback__)[-3:]
+        places = " < ".join(f"{Path(each.filename).name}:{each.lineno}" for each in frames[::-1])
+        reason = f" ({error.strerror})" if isinstance(error, OSError) else ""
+        tell({"event": "failed", "message": f"{type(error).__name__}{reason} at {places}"})
+
+
+def main() -> None:
+    """Read the request and answer it."""
+    with contextlib.suppress(OSError):
+        os.nice(_NICENESS)  # refused under some service managers: then it runs as it is
+    raw = json.loads(sys.stdin.buffer.readline())
+    request = Request(**{**raw, "sources": tuple(raw["sources"])})
+
+    def tell(event: dict[str, Any]) -> None:
+        sys.stdout.write(json.dumps(event) + "\n")
+        sys.stdout.flush()
+
+    answer(request, tell)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""What an import reports: counts for each file, and the first problems of each kind.
+
+A report names file, line, column and code, never a value: it is kept in the state and read by more
+people than the pupils' data is.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rosterd import errors
+from rosterd.oneroster.csv import files, problems, reader
+
+KEPT: Final = 200
+"""Problems in one report, over all files."""
+
+_ERRORS: Final = {
+    "dangling-reference": "{} names a record that is not there or not active: the row was dropped",
+    "other-source": "{} belongs to another source, which still delivers it: the row was dropped",
+}
+_WARNINGS: Final = {
+    "dangling-left-out": "{} names a record that is not there or not active: it was left out",
+}
+
+
+class Report:
+    """Gathers what the reader and the tables find; implements tables.Notes."""
+
+    def __init__(self, bundle: reader.Bundle, extra: tuple[errors.Problem, ...]) -> None:
+        self._bundle = bundle
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._kept = list(extra)
+        self._tables: dict[str, Mapping[str, int]] = {}
+
+    def row(self, collection: str, line: int, code: str, member: str = "") -> None:
+        """Note a fault of a row of the collection's own file."""
+        path = self._bundle.names.get(collection, f"{collection}.csv")
+        self.file(path, line, code, _column(self._bundle.version, collection, member))
+
+    def file(self, path: str, line: int, code: str, column: str = "") -> None:
+        """Note a fault of a line of any file."""
+        self._counts[path, code] += 1
+        if self._counts[path, code] <= problems.KEPT:
+            warning = code in _WARNINGS
+            message = (_WARNINGS if warning else _ERRORS)[code].format(column)
+            severity: errors.Severity = "warning" if warning else "error"
+            self._kept.append(errors.Problem(path, line, 0, message, code, severity))
+
+    def count(self, collection: str, counts: Mapping[str, int]) -> None:
+        """Keep a table's counts, as tables.Table.counts gives them."""
+        self._tables[collection] = counts
+
+    def as_json(self) -> dict[str, Any]:
+        """{"version", "files": {name: {"mode", "errors", "warnings", and for collections "rows",
+        "active", "added", "changed", "removed", "held"}}, "problems": [...], "errors", "warnings"}.
+
+        `held` are rows that wait for a record that they need, from any source.
+        """
+        found, names = self._bundle.problems, self._bundle.names
+        listed: dict[str, dict[str, Any]] = {}
+        for stem, name in names.items():
+            listed[name] = {"mode": self._bundle.modes[stem], **self._tables.get(stem, {})}
+        for stem, counts in self._tables.items():  # changed although the file did not come
+            if stem not in names and any(counts[what] for what in ("added", "changed", "removed")):
+                listed[f"{stem}.csv"] = {"mode": "absent", **counts}
+        for path in {*listed, *(path for path, _ in (*self._counts, *found.counts))}:
+            entry = listed.setdefault(path, {})
+            entry["errors"] = found.errors(path) + self._sum(_ERRORS, path)
+            entry["warnings"] = found.warnings(path) + self._sum(_WARNINGS, path)
+        kept = sorted([*self._kept, *found.kept], key=lambda one: (one.severity != "error", one))
+        return {
+            "version": self._bundle.version,
+            "files": dict(sorted(listed.items())),
+            "errors": sum(entry.get("errors", 0) for entry in listed.values()),
+            "warnings": sum(entry.get("warnings", 0) for entry in listed.values()),
+            "problems": [problem.as_json() for problem in kept[:KEPT]],
+        }
+
+    def _sum(self, codes: Mapping[str, str], path: str) -> int:
+        return sum(self._counts[path, code] for code in codes)
+
+
+def _column(version: str, collection: str, member: str) -> str:
+    """The column that holds a member, as the author of the file knows it."""
+    if collection == "users" and member == "roles.org":
+        return "orgSourcedIds" if version == "1.1" else "orgSourcedId of roles.csv"
+    if (collection, member) in (("demographics", "user"), (collection, "sourcedId")):
+        return "sourcedId"
+    own = files.FILES[version][collection].columns
+    named = [column.name for column in own if column.member == member]
+    if named:
+        return named[0]
+    made = [file.file_name for file in files.links(version, collection) if file.into == member]
+    return f"a row of {made[0]}" if made else member

@@ -1,0 +1,417 @@
+"""One collection while a generation is built: the rows, what they say, and what becomes of them.
+
+Two steps. `absorb` takes what a delivery says and compares it with what is known; it is the hot
+loop of an import. `link` then judges all rows, also those of other sources: which are active, which
+references are left out, which records therefore change without having been delivered. So an org
+that one source drops takes along the enrollments that another one brought, and gives them back.
+"""
+
+import itertools
+from array import array
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+from pyroaring import BitMap
+
+from rosterd.generations import columns, layout, linking, mapped, segments
+from rosterd.oneroster.csv import rows
+
+Record = dict[str, Any]
+_WANTED = bytes((0, 1, 1)) + bytes(253)
+_ACTIVE = bytes((0, 1)) + bytes(254)
+
+
+class Notes(Protocol):
+    """Where problems of rows go: line, code, and the member at fault (never a value)."""
+
+    def row(self, collection: str, line: int, code: str, member: str = "") -> None: ...
+
+
+class Table:
+    """The rows of one collection, those of the former generation first."""
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        former: mapped.Table | None,
+        writer: columns.Writer,
+        others: Mapping[str, "Table"],
+    ) -> None:
+        self.name = name
+        self.folder = folder
+        self.former = former
+        self._others = others
+        self._singles = linking.singles(name)
+        self._lists = linking.lists(name)
+        self.ids: list[str] = former.ids() if former else []
+        self.index: dict[str, int] = dict(zip(self.ids, itertools.count()))
+        status = bytes(former.section("status")) if former else b""
+        self.before = status.translate(_ACTIVE)
+        self.wanted = bytearray(status.translate(_WANTED))
+        self.status = bytearray(status)
+        self.source = _copied("H", former, "source")
+        self.changed = _copied("I", former, "changed")
+        self.segments = segments.Segments(folder, name, former)
+        self.gathered = columns.Gathered(name, writer)
+        self._render = segments.renderer(name)
+        self._raw = {field: _copied("I", former, f"raw:{field}") for field, _ in self._singles}
+        self._raws = {field: _lists(former, field) for field, _ in self._lists}
+        self._unresolved = BitMap(former.bitmap("unresolved")) if former else BitMap()
+        self.pruned = BitMap(former.bitmap("pruned")) if former else BitMap()
+        self.written = BitMap()
+        self.repaired = BitMap()
+        self.lines = array("I", bytes(4 * len(self.ids)))
+        self.delivered = 0
+        self._alive: dict[str, bytes] = {}
+        self._edges: dict[str, tuple[array[int], array[int]]] = {}
+
+    # -- what is known
+
+    def alive(self, sourced_id: str) -> bool:
+        """Whether there is an active record of this id; right once the table is linked."""
+        row = self.index.get(sourced_id)
+        return row is not None and self.status[row] == layout.ACTIVE
+
+    def known(self, sourced_id: str) -> Record | None:
+        """The record of this id as it was delivered last, wanted or not."""
+        row = self.index.get(sourced_id)
+        return None if row is None else self.segments.loaded(row)
+
+    def owned(self, source: int) -> Iterable[int]:
+        """Rows that a source wants."""
+        pairs = zip(itertools.count(), self.wanted, self.source, strict=False)
+        return (row for row, wanted, owner in pairs if wanted and owner == source)
+
+    def active(self) -> bytes:
+        return bytes(self.status).translate(_ACTIVE)
+
+    # -- what a delivery says
+
+    def absorb(
+        self,
+        delivered: Iterable[rows.Row],
+        *,
+        number: int,
+        source: int,
+        gone: frozenset[int],
+        untold: frozenset[str],
+        notes: Notes,
+    ) -> None:
+        """Take rows in. `gone` are sources that are declared no more: their rows may be taken
+        over. `untold` are members that stay as they are known.
+        """
+        index, lines, wanted, owners = self.index, self.lines, self.wanted, self.source
+        dumps, segment, write = orjson.dumps, self.segments, self._write
+        fresh = array("I")
+        for line, record, status, _ in delivered:
+            self.delivered += 1
+            row = index.get(record["sourcedId"])
+            if row is not None and owners[row] != source:
+                if wanted[row] and owners[row] not in gone:
+                    notes.row(self.name, line, "other-source", "sourcedId")
+                    continue
+                owners[row] = source
+            if status != "active":
+                if row is not None:
+                    wanted[row], lines[row] = 0, line
+                continue
+            if row is not None and untold:
+                old = segment.loaded(row)
+                record |= {name: old[name] for name in untold if name in old}
+            data = dumps(record)
+            if row is None:
+                row = self._new(record["sourcedId"], source)
+                write(row, record, data, number=number, new=True)
+                fresh.append(row)
+            elif (old_data := segment.record(row)) != data and orjson.loads(old_data) != record:
+                write(row, record, data, number=number, new=False)
+                fresh.append(row)
+            wanted[row], lines[row] = 1, line
+        self.written.update(fresh)
+        self.gathered.store()
+
+    def forget_missing(self, source: int) -> None:
+        """A bulk file was the whole set: what it does not name is deleted."""
+        lines, wanted = self.lines, self.wanted
+        for row in list(self.owned(source)):
+            if not lines[row]:
+                wanted[row] = 0
+
+    def _new(self, sourced_id: str, source: int) -> int:
+        row = len(self.ids)
+        self.ids.append(sourced_id)
+        self.index[sourced_id] = row
+        self.wanted.append(0)
+        self.status.append(layout.GONE)
+        self.source.append(source)
+        self.changed.append(0)
+        self.lines.append(0)
+        for raw in self._raw.values():
+            raw.append(linking.NONE)
+        return row
+
+    def _write(self, row: int, record: Record, data: bytes, *, number: int, new: bool) -> None:
+        newer, older = self._render(record)
+        if new:
+            self.segments.add(newer, older, data)
+        else:
+            self.segments.put(row, newer, older, data)
+        self.gathered.take(row, record)
+        self.changed[row] = number
+        self._refer(row, record)
+
+    def _refer(self, row: int, record: Record) -> None:
+        """Look up the references of a row. Those to rows that come later are looked up again."""
+        others, complete = self._others, True
+        for field, target in self._singles:
+            value = record["sourcedId"] if self.name == "demographics" else record.get(field)
+            raw = linking.NONE
+            if value is not None:
+                raw = others[target].index.get(value, -1) + linking.SHIFT
+                complete = complete and raw != linking.UNKNOWN
+            self._raw[field][row] = raw
+        for field, target in self._lists:
+            value = record.get(field.partition(".")[0], ())
+            if field == "roles.org":
+                value = [role["org"] for role in value]
+            get = others[target].index.get
+            raws = tuple([get(each, -1) + linking.SHIFT for each in value])
+            complete = complete and linking.UNKNOWN not in raws
+            self._raws[field].changed[row] = raws
+        if complete:
+            self._unresolved.discard(row)
+        else:
+            self._unresolved.add(row)
+
+    # -- what becomes of the rows
+
+    def link(self, number: int, notes: Notes) -> None:
+        """Decide which rows are active, and render again those whose references changed."""
+        for row in list(self._unresolved):
+            self._refer(row, self.segments.loaded(row))
+        self._judge(notes)
+        self._prune(number, notes)
+        for row in linking.rows_of(self._flipped()):
+            self.changed[row] = number
+
+    def _judge(self, notes: Notes) -> None:
+        good = bytes(self.wanted)
+        for field, target in self._singles:
+            if (self.name, field) not in linking.REQUIRED:
+                continue
+            raw = self._raw[field]
+            alive = linking.alive(raw, self._lookup(target))
+            if (self.name, field) in linking.MAY_LACK:
+                absent = linking.without(b"\1" * len(raw), linking.present(raw))
+                alive = linking.either(alive, absent)
+            self._note(linking.without(self.wanted, alive), field, "dangling-reference", notes)
+            good = linking.both(good, alive)
+        for field, target in self._lists:
+            if (self.name, field) not in linking.REQUIRED:
+                continue
+            found, raws = self._lookup(target), self._raws[field]
+            may_lack = (self.name, field) in linking.MAY_LACK
+            alive = bytes(
+                any(map(found.__getitem__, raw)) or (may_lack and not raw)
+                for raw in map(raws.of, range(len(self.ids)))
+            )
+            self._note(linking.without(self.wanted, alive), field, "dangling-reference", notes)
+            good = linking.both(good, alive)
+        self.status[:] = linking.statuses(self.wanted, good)
+
+    def _lookup(self, target: str) -> bytes:
+        return linking.lookup(self._others[target].active())
+
+    def _note(self, flags: linking.Flags, field: str, code: str, notes: Notes) -> None:
+        for row in linking.rows_of(flags):
+            if self.lines[row]:
+                notes.row(self.name, self.lines[row], code, field)
+
+    def _prune(self, number: int, notes: Notes) -> None:
+        """Build the edges of active rows, and render again what has other references than before.
+
+        A fragment was made either with all references (rows written now) or with those of the
+        former generation.
+        """
+        active = self.active()
+        dangling = BitMap()
+        for field, target in self._singles:
+            raw, found = self._raw[field], self._lookup(target)
+            alive = linking.both(linking.alive(raw, found), active)
+            lost = linking.without(linking.both(linking.present(raw), active), alive)
+            if any(lost):
+                dangling.update(linking.rows_of(lost))
+                self._note(lost, field, "dangling-left-out", notes)
+            self._alive[field] = alive
+            self._edges[field] = linking.single_edges(raw, alive)
+        for field, target in self._lists:
+            found, raws = self._lookup(target), self._raws[field]
+            lost_rows, edges = _list_edges(raws, found, active)
+            dangling.update(lost_rows)
+            for row in lost_rows:
+                if self.lines[row]:
+                    notes.row(self.name, self.lines[row], "dangling-left-out", field)
+            self._edges[field] = edges
+        for row in (dangling | self.pruned) & BitMap(linking.rows_of(active)):
+            if row in self.written:
+                if row in dangling:
+                    self._repair(row, number)
+            elif not self._same_edges(row):
+                self._repair(row, number)
+        self.pruned = (self.pruned - self.written - self.repaired) | dangling
+        self.gathered.store()
+
+    def _same_edges(self, row: int) -> bool:
+        former = self.former
+        if former is None or row >= former.rows or not self.before[row]:
+            return False
+        for field, (starts, ends) in self._edges.items():
+            was = former.relation(f"starts:{field}", f"targets:{field}")
+            if list(was.of(row)) != list(ends[starts[row] : starts[row + 1]]):
+                return False
+        return True
+
+    def _repair(self, row: int, number: int) -> None:
+        """Render a row as it is now: without the references that are not active."""
+        data = self.segments.record(row)
+        record = linking.pruned(self.name, orjson.loads(data), self._is_active)
+        self.segments.put(row, *self._render(record), data)
+        self.gathered.take(row, record)
+        self.changed[row] = number
+        self.repaired.add(row)
+
+    def render_all(self, number: int) -> None:
+        """Render every active row anew, after rosterd began to render otherwise."""
+        for row in linking.rows_of(self.active()):
+            if row not in self.written and row not in self.repaired:
+                self._repair(row, number)
+        self.gathered.store()
+
+    def _is_active(self, target: str, sourced_id: str) -> bool:
+        return self._others[target].alive(sourced_id)
+
+    def _flipped(self) -> bytes:
+        """Rows that became active or ceased to be."""
+        now, before = self.active(), self.before.ljust(len(self.status), b"\0")
+        return linking.either(linking.without(now, before), linking.without(before, now))
+
+    # -- what is written
+
+    @property
+    def moved(self) -> bool:
+        """Whether references to this collection may lead elsewhere than before."""
+        return len(self.ids) > len(self.before) or any(self._flipped())
+
+    @property
+    def touched(self) -> bool:
+        """Whether anything that is served changed."""
+        return bool(self.moved or self.written or self.repaired)
+
+    def counts(self) -> dict[str, int]:
+        """Rows delivered, and active records added, changed and removed."""
+        now, before = self.active(), self.before.ljust(len(self.status), b"\0")
+        both = BitMap(linking.rows_of(linking.both(now, before)))
+        return {
+            "rows": self.delivered,
+            "active": sum(now),
+            "added": sum(linking.without(now, before)),
+            "changed": len(both & (self.written | self.repaired)),
+            "removed": sum(linking.without(before, now)),
+            "held": bytes(self.status).count(layout.HELD),
+        }
+
+    def close(self) -> layout.Table:
+        """Write the arrays and the segments' ends; everything is on the disk afterwards."""
+        names = self.segments.close()
+        active = self.active()
+        arrays: dict[str, Any] = {
+            "status": self.status,
+            "source": self.source,
+            "changed": self.changed,
+            **self.segments.arrays(),
+            **self._id_arrays(),
+            "active": BitMap(linking.rows_of(active)).serialize(),
+            "pruned": self.pruned.serialize(),
+            "unresolved": self._unresolved.serialize(),
+            **self._link_arrays(),
+        }
+        size, sections = layout.write_arrays(self.folder / f"{self.name}.arrays", arrays)
+        return layout.Table(len(self.ids), sum(active), size, names, sections)
+
+    def _id_arrays(self) -> dict[str, Any]:
+        encoded = [sourced_id.encode() for sourced_id in self.ids]
+        ends = array("I", itertools.accumulate(map(len, encoded)))
+        if self.former is not None and self.former.rows == len(self.ids):
+            order = array("I", self.former.order)
+        else:
+            order = array("I", sorted(range(len(encoded)), key=encoded.__getitem__))
+        return {"ids": b"".join(encoded), "ends": ends, "order": order}
+
+    def _link_arrays(self) -> dict[str, Any]:
+        arrays: dict[str, Any] = {}
+        for field, target in self._singles:
+            raw, rows_there = self._raw[field], len(self._others[target].ids)
+            inverse_starts, inverse = linking.single_inverse(raw, self._alive[field], rows_there)
+            arrays |= {
+                f"raw:{field}": raw,
+                f"inverse starts:{field}": inverse_starts,
+                f"inverse:{field}": inverse,
+            }
+        for field, target in self._lists:
+            starts, raws = self._raws[field].arrays(len(self.ids))
+            arrays |= {f"raw starts:{field}": starts, f"raw targets:{field}": raws}
+            inverse_starts, inverse = linking.inverse(
+                *self._edges[field], len(self._others[target].ids)
+            )
+            arrays |= {f"inverse starts:{field}": inverse_starts, f"inverse:{field}": inverse}
+        for field, (starts, ends) in self._edges.items():
+            arrays |= {f"starts:{field}": starts, f"targets:{field}": ends}
+        if self.name == "enrollments":
+            users = self._raw["user"]  # an active enrollment has an active user
+            members = map(users.__getitem__, arrays["inverse:class"])
+            arrays["class users"] = array("I", map((-linking.SHIFT).__add__, members))
+        return arrays
+
+    def abandon(self) -> None:
+        """Let go of the files of a build that failed."""
+        self.segments.abandon()
+
+
+def link_files(folder: Path, name: str, former: Path, known: layout.Table) -> None:
+    """Share the files of an unchanged collection with the former generation."""
+    for each in (f"{name}.arrays", *known.segments):
+        (folder / each).hardlink_to(former / each)
+
+
+def _copied(code: Any, former: mapped.Table | None, section: str) -> "array[int]":
+    items: array[int] = array(code)
+    if former is not None:
+        items.frombytes(former.section(section))
+    return items
+
+
+def _lists(former: mapped.Table | None, field: str) -> linking.Lists:
+    if former is None:
+        return linking.Lists(array("I", [0]), array("I"))
+    relation = former.relation(f"raw starts:{field}", f"raw targets:{field}")
+    return linking.Lists(relation.starts, relation.targets)
+
+
+def _list_edges(
+    raws: linking.Lists, found: bytes, active: bytes
+) -> "tuple[array[int], tuple[array[int], array[int]]]":
+    """(active rows that lose a reference, their edges)."""
+    lost = array("I")
+    starts, ends = array("I", [0]), array("I")
+    alive: Callable[[int], int] = found.__getitem__
+    for row, is_active in enumerate(active):
+        if is_active and (raw := raws.of(row)):
+            kept = [each - linking.SHIFT for each in raw if alive(each)]
+            ends.extend(kept)
+            if len(kept) < len(raw):
+                lost.append(row)
+        starts.append(len(ends))
+    return lost, (starts, ends)
