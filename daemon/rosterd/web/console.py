@@ -73,7 +73,9 @@ class Console:
             if request.path.startswith("/v1/"):
                 response = control.json(error.status, {"error": error.reason})
             else:
-                headers = {"Location": str(error.location)} if isinstance(error, web.HTTPMove) else {}
+                headers = (
+                    {"Location": str(error.location)} if isinstance(error, web.HTTPMove) else {}
+                )
                 response = web.Response(status=error.status, text=error.reason, headers=headers)
         response.headers.update(_HEADERS)
         return response
@@ -211,14 +213,16 @@ def ago(text: str, now: str) -> str:
 
 
 def _count(number: int) -> str:
-    return f"{number:,}".replace(",", "\u2009")
+    return f"{number:,}".replace(",", "\u202f")
 
 
 def _size(number: int) -> str:
-    size = float(number)
-    for unit in ("B", "kB", "MB"):
+    if number < 1000:
+        return f"{number} B"
+    size = number / 1000
+    for unit in ("kB", "MB"):
         if size < 1000:
-            return f"{size:.0f} {unit}"
+            return f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} GB"
 
