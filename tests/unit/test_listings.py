@@ -66,9 +66,6 @@ def test_pages_put_together_are_the_listing() -> None:
 )
 @pytest.mark.parametrize("version", model.VERSIONS)
 def test_each_kind_of_listing(name: str, expected: list[str], version: str) -> None:
-    if (name, version) == ("students", "1.1"):
-        expected = ["pupil-e", "pupil-w", "newcomer-e", "helper"]  # a helping pupil stays a pupil
-
     _, ids = listed({"access": "full"}, name, version=version)
 
     assert ids == expected
