@@ -76,7 +76,8 @@ class Limit(values.Model):
 
 class Limits(values.Model):
     """How much may change at once. They are kept for the guards of a later version: this one holds
-    nothing back because of them."""
+    nothing back because of them.
+    """
 
     removed: Limit = Limit(count=3, percent=10)
     """Documents of one kind that one change removes."""
