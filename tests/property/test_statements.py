@@ -38,9 +38,7 @@ def test_there_are_never_more_people_than_spoke_of_the_path(
     change: statements.Transition, stated: list[statements.Statement]
 ) -> None:
     spoke = {
-        each.person
-        for each in stated
-        if any(step.path == change.path for step in each.transitions)
+        each.person for each in stated if any(step.path == change.path for step in each.transitions)
     }
     assert have(change, stated) <= len(spoke)
 
@@ -51,9 +49,7 @@ def test_whoever_is_named_behind_a_change_spoke_of_that_path(
 ) -> None:
     verdict = statements.judge([change], stated, lambda _: 2).paths[0]
     spoke = {
-        each.person
-        for each in stated
-        if any(step.path == change.path for step in each.transitions)
+        each.person for each in stated if any(step.path == change.path for step in each.transitions)
     }
     assert set(verdict.people) <= spoke
     assert not verdict.enough or len(verdict.people) >= 2

@@ -229,7 +229,9 @@ def test_odd_payloads_are_refused(change: dict[str, object]) -> None:
         statements.payload(CLAIM) + b"\n",
         b'{"v":1,' + statements.payload(CLAIM)[1:],
         statements.payload(CLAIM).replace(b'"1111', b'"zzzz'),
-        statements.payload(CLAIM).replace(b'"old_sha256":"' + b"2" * 64 + b'"', b'"old_sha256":null'),
+        statements.payload(CLAIM).replace(
+            b'"old_sha256":"' + b"2" * 64 + b'"', b'"old_sha256":null'
+        ),
     ],
 )
 def test_payloads_with_two_readings_are_refused(text: bytes) -> None:
