@@ -93,6 +93,7 @@ class Gathered:
             for key, path in self._plan.posted.items()
             if key not in plain
         ]
+        self._long = bool(self._plan.texts or self._plan.many)
         self._texts: list[tuple[Any, ...]] = []
         self._many: list[tuple[int, str, int, str]] = []
         self._rows = BitMap()
@@ -117,7 +118,8 @@ class Gathered:
                 held[values].append(row)
             elif values:
                 held[values] = array("I", (row,))
-        self._keep(row, record)
+        if self._long or "metadata" in record:
+            self._keep(row, record)
         if len(self._written) >= _BATCH:
             self._flush()
 
@@ -126,8 +128,9 @@ class Gathered:
         if self._plan.texts:
             self._texts.append((row, *[get(key) for key in self._plan.texts]))
         for key, path in self._plan.many.items():
-            values = path.read(record)
-            self._many.extend((row, key, place, value) for place, value in enumerate(values))
+            if path.field in record:
+                values = path.read(record)
+                self._many.extend((row, key, place, value) for place, value in enumerate(values))
         for key, value in get("metadata", {}).items():
             self._many.append((row, f"metadata.{key}", 0, value))
 

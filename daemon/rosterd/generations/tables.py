@@ -59,6 +59,15 @@ class Table:
         self._render = segments.renderer(name)
         self._raw = {field: _copied("I", former, f"raw:{field}") for field, _ in self._singles}
         self._raws = {field: _lists(former, field) for field, _ in self._lists}
+        found = {**others, name: self}  # a user's agents are users
+        self._single_members = [
+            ("sourcedId" if name == "demographics" else field, raw, found[target].index.get)
+            for (field, target), raw in zip(self._singles, self._raw.values(), strict=True)
+        ]
+        self._list_members = [
+            (field.partition(".")[0], raws.changed, found[target].index.get)
+            for (field, target), raws in zip(self._lists, self._raws.values(), strict=True)
+        ]
         self._unresolved = BitMap(former.bitmap("unresolved")) if former else BitMap()
         self.pruned = BitMap(former.bitmap("pruned")) if former else BitMap()
         self.written = BitMap()
@@ -124,10 +133,10 @@ class Table:
             data = dumps(record)
             if row is None:
                 row = self._new(record["sourcedId"], source)
-                write(row, record, data, number=number, new=True)
+                write(row, record, data, number, new=True)
                 fresh.append(row)
             elif (old_data := segment.record(row)) != data and orjson.loads(old_data) != record:
-                write(row, record, data, number=number, new=False)
+                write(row, record, data, number, new=False)
                 fresh.append(row)
             wanted[row], lines[row] = 1, line
         self.written.update(fresh)
@@ -153,7 +162,7 @@ class Table:
             raw.append(linking.NONE)
         return row
 
-    def _write(self, row: int, record: Record, data: bytes, *, number: int, new: bool) -> None:
+    def _write(self, row: int, record: Record, data: bytes, number: int, *, new: bool) -> None:
         newer, older = self._render(record)
         if new:
             self.segments.add(newer, older, data)
@@ -161,37 +170,41 @@ class Table:
             self.segments.put(row, newer, older, data)
         self.gathered.take(row, record)
         self.changed[row] = number
-        self._refer(row, record)
-
-    def _refer(self, row: int, record: Record) -> None:
-        """Look up the references of a row. Those to rows that come later are looked up again."""
-        others, complete = self._others, True
-        for field, target in self._singles:
-            value = record["sourcedId"] if self.name == "demographics" else record.get(field)
-            raw = linking.NONE
-            if value is not None:
-                raw = others[target].index.get(value, -1) + linking.SHIFT
-                complete = complete and raw != linking.UNKNOWN
-            self._raw[field][row] = raw
-        for field, target in self._lists:
-            value = record.get(field.partition(".")[0], ())
-            if field == "roles.org":
-                value = [role["org"] for role in value]
-            get = others[target].index.get
-            raws = tuple([get(each, -1) + linking.SHIFT for each in value])
-            complete = complete and linking.UNKNOWN not in raws
-            self._raws[field].changed[row] = raws
-        if complete:
-            self._unresolved.discard(row)
-        else:
+        if not self._refer(row, record):
             self._unresolved.add(row)
+        elif not new:
+            self._unresolved.discard(row)
+
+    def _refer(self, row: int, record: Record) -> bool:
+        """Look up the references of a row; whether all are known. Others are looked up again, when
+        the rows that come later are there.
+        """
+        complete = True
+        for member, raw, get in self._single_members:
+            value = record.get(member)
+            if value is None:
+                raw[row] = linking.NONE
+            else:
+                raw[row] = found = get(value, -1) + linking.SHIFT
+                complete = complete and found != linking.UNKNOWN
+        for member, changed, get in self._list_members:
+            value = record.get(member)
+            if not value:
+                changed[row] = ()
+                continue
+            if member == "roles":
+                value = [role["org"] for role in value]
+            changed[row] = raws = tuple([get(each, -1) + linking.SHIFT for each in value])
+            complete = complete and linking.UNKNOWN not in raws
+        return complete
 
     # -- what becomes of the rows
 
     def link(self, number: int, notes: Notes) -> None:
         """Decide which rows are active, and render again those whose references changed."""
         for row in list(self._unresolved):
-            self._refer(row, self.segments.loaded(row))
+            if self._refer(row, self.segments.loaded(row)):
+                self._unresolved.discard(row)
         self._judge(notes)
         self._prune(number, notes)
         for row in linking.rows_of(self._flipped()):
