@@ -51,7 +51,11 @@ def vendors(
         for below in {path, prefix + path}:
             app.router.add_route("*", below, token)
             app.router.add_route("*", below + "/", token)
-    app.router.add_route("*", "/{path:.*}", guard(served.answer))
+    answer = guard(served.answer)
+    for route in routes.ROUTES:  # found at once, where the pattern below is tried after all else
+        if not route.single and not route.parents:
+            app.router.add_route("*", route.url, answer)
+    app.router.add_route("*", "/{path:.*}", answer)
 
     async def following(_app: web.Application) -> AsyncIterator[None]:
         task = asyncio.create_task(served.follow(), name="vendors: follow the world")

@@ -5,7 +5,6 @@ what changes something or shows a secret is asked for on the socket only, whose 
 who that is. Answers are objects; what is refused says why under `error`.
 """
 
-import logging
 import pwd
 import socket
 import struct
@@ -18,11 +17,9 @@ import orjson
 from aiohttp import web
 
 from rosterd import credentials, errors
+from rosterd.web import accesses, operators
 from rosterd.web import desk as desks
-from rosterd.web import operators
 from rosterd.web.oneroster import answers, serving
-
-_log = logging.getLogger("rosterd.access")
 
 Answer = Callable[[desks.Desk, web.Request, str], Awaitable[object]]
 DESK: Final = web.AppKey("desk", cast("type[desks.Desk]", object))
@@ -146,8 +143,8 @@ def handler(endpoint: Endpoint) -> Callable[[web.Request], Awaitable[web.Respons
         except Exception as error:  # noqa: BLE001 - whoever asks gets an answer, the log the place
             serving.log_failure(error, endpoint.path)
             status, payload = 500, {"error": "the daemon failed; the fault is in its log"}
-        _log.info(
-            "control %s %s by=%s status=%d", endpoint.method, endpoint.path, request[WHO], status
+        accesses.operator(
+            method=endpoint.method, path=endpoint.path, who=request[WHO], status=status
         )
         return json(status, payload)
 

@@ -8,7 +8,6 @@ secret says the same as an unknown key. That a grant is dead is told only to who
 import asyncio
 import base64
 import binascii
-import logging
 import time
 import urllib.parse
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ import orjson
 from aiohttp import web
 
 from rosterd import credentials, errors, worlds
-from rosterd.web import auth
+from rosterd.web import accesses, auth
 from rosterd.web.oneroster import answers, scopes, serving
 
 PATHS: Final = ("/oauth2/token", "/token")
@@ -27,7 +26,6 @@ LONGEST_BODY: Final = 16_384
 _PATIENCE: Final = 10.0
 """Seconds within which the body has to be there."""
 
-_access_log = logging.getLogger("rosterd.access")
 _HEADERS: Final = {
     "Content-Type": "application/json",
     "Cache-Control": "no-store",
@@ -85,12 +83,7 @@ class Tokens:
             payload = {"error": "server_error", "error_description": "the server failed"}
             response = _json(500, payload, {})
         application = client.application if client else None
-        _access_log.info(
-            "token application=%s status=%d ms=%.1f",
-            application or "-",
-            response.status,
-            (time.perf_counter() - started) * 1000,
-        )
+        accesses.token(application=application, status=response.status, started=started)
         if self._note is not None and application is not None:
             self._note(application, "token", response.status)
         return response

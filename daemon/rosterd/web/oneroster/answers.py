@@ -6,8 +6,7 @@ header, or one that a proxy adds, would let a caller choose where a vendor's cli
 
 import urllib.parse
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -24,8 +23,7 @@ _ESCAPED: Final = str.maketrans(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """A body and the headers that go with it."""
 
     body: bytes

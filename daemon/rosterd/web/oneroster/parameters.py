@@ -6,8 +6,7 @@ their own. Most queries are `limit` and `offset` alone, so those two come first 
 """
 
 import urllib.parse
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from rosterd.oneroster import filters, model
 from rosterd.web import problems
@@ -23,10 +22,10 @@ _LONGEST_NUMBER: Final = 18  # digits; any such offset is past the end of every 
 _KNOWN: Final = frozenset({"limit", "offset", "sort", "orderBy", "filter", "fields"})
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """What a request asks of a listing.
 
+    A tuple, since one is made for each request, in a fifth of the time of a frozen dataclass.
     `text` names the narrowing and the order, and is the same for every page of one walk; `others`
     are the raw parameters that Link has to repeat. `warning` is what 1.1 says beside the data.
     """

@@ -16,11 +16,10 @@ from pyroaring import AbstractBitMap
 
 from rosterd import credentials, errors, listings, worlds
 from rosterd.oneroster import model
-from rosterd.web import auth, problems
+from rosterd.web import accesses, auth, problems
 from rosterd.web.oneroster import answers, kept, parameters, routes
 
 _log = logging.getLogger(__name__)
-_access_log = logging.getLogger("rosterd.access")
 
 METHODS: Final = "GET, HEAD, OPTIONS"
 Note = Callable[[str, str, int], None]
@@ -79,10 +78,18 @@ class Serving:
             response = refusal(self._version(found, path), refused)
         except Exception as error:  # noqa: BLE001 - a request never ends the server, nor shows why
             response = failure(self._version(found, path), error, _operation(found))
-        if _access_log.isEnabledFor(logging.INFO):
-            self._write_line(
-                request, response, found=found, access=access, rows=rows, started=started
-            )
+        generation = self._world.generation
+        accesses.request(
+            method=request.method,
+            operation=_operation(found),
+            version=found.route.version if found is not None else "-",
+            application=access.application if access is not None else "-",
+            status=response.status,
+            rows=rows,
+            size=len(response.body) if isinstance(response.body, bytes) else 0,
+            started=started,
+            generation=generation.number if generation is not None else None,
+        )
         if self._note is not None and access is not None:
             self._note(access.application, "rest", response.status)
         return response
@@ -184,35 +191,6 @@ class Serving:
 
     def _version(self, found: routes.Found | None, path: str) -> str:
         return found.route.version if found is not None else self._router.version(path)
-
-    def _write_line(
-        self,
-        request: web.BaseRequest,
-        response: web.Response,
-        *,
-        found: routes.Found | None,
-        access: credentials.Access | None,
-        rows: int,
-        started: float,
-    ) -> None:
-        generation = self._world.generation
-        _access_log.info(
-            "%s %s version=%s application=%s status=%d rows=%d bytes=%d ms=%.1f generation=%s",
-            request.method if request.method in _METHODS else "-",
-            _operation(found),
-            found.route.version if found else "-",
-            access.application if access else "-",
-            response.status,
-            rows,
-            len(response.body) if isinstance(response.body, bytes) else 0,
-            (time.perf_counter() - started) * 1000,
-            generation.number if generation else "-",
-        )
-
-
-_METHODS: Final = frozenset(
-    ("GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT")
-)
 
 
 def _operation(found: routes.Found | None) -> str:
