@@ -54,13 +54,16 @@ def run(
 class Site:
     """A forge's bare repository and one working clone in which everybody takes turns."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, made: bool = True) -> None:
+        """Made new in `folder`, or found there when it is not to be `made`."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.bare = folder / "forge.git"
         self.clone = folder / "clone"
         self.allowed = folder / "allowed_signers"
         self.revoked = folder / "revoked_keys"
+        if not made:
+            return
         self.allowed.write_text("")
         self.revoked.write_text("")
         run("git", "init", "-q", "--bare", "-b", "main", str(self.bare))

@@ -2,6 +2,9 @@
 
 import asyncio
 import dataclasses
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -22,8 +25,8 @@ WIDER = {MATH: texts.basic("math", "title~'m'")}
 class Place:
     """A site, and the daemon's part that follows it; `again()` is that part after a restart."""
 
-    def __init__(self, folder: Path, people: int = 2) -> None:
-        self.site = repositories.Site(folder)
+    def __init__(self, folder: Path, people: int = 2, *, made: bool = True) -> None:
+        self.site = repositories.Site(folder, made=made)
         self.folder = folder
         self.people = people
         self.time: datetime | None = None
@@ -811,3 +814,58 @@ async def test_a_full_disk_or_locked_store_applies_nothing(
 
     monkeypatch.setattr(place.stores[0], "run", run)
     assert (await place.look()).reason == "Applied"
+
+
+KILLED = """
+import asyncio, os, pathlib, signal, sys
+from rosterd.storage import Storage
+from tests.integration import test_reconciling as tests
+
+before, folder = sys.argv[1] == "before", pathlib.Path(sys.argv[2])
+
+async def main():
+    place = tests.Place(folder, made=False)
+    await place.again()
+    run = place.stores[0].run
+
+    async def killed(work):
+        applying = "apply" in work.__code__.co_names
+        if applying and before:
+            os.kill(os.getpid(), signal.SIGKILL)
+        answer = await run(work)
+        if applying:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return answer
+
+    place.stores[0].run = killed
+    await place.look()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_a_kill_while_applying_leaves_the_former_or_the_new_config_whole(
+    place: Place, moment: str
+) -> None:
+    commit = place.site.commit({MATH: texts.permission("math", "none")}, by=place.alice)
+    place.site.push()
+    await place.stores.pop().close()
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", KILLED, moment, str(place.folder)),
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(("daemon", "."))},
+    )
+    assert await process.wait() == -signal.SIGKILL
+
+    await place.again()
+    restored = await reconciling.restore(place.stores[0])
+    assert restored is not None
+    former = restored[1].commit == place.first
+    assert former == (moment == "before")
+    assert restored[0].permissions["math"].access == ("basic" if former else "none")
+    status = await place.look()
+    assert (status.reason, status.accepted) == ("Applied", commit)
+    history = await place.stores[0].run(lambda store: store.history())
+    assert [change.commit for change in history] == [commit, place.first]

@@ -8,6 +8,7 @@ submodules, names that are no UTF-8 or differ only in case.
 
 import asyncio
 import contextlib
+import re
 import shlex
 import shutil
 import unicodedata
@@ -359,7 +360,7 @@ def _protocol(url: str) -> str:
         return "ssh"
     if url.startswith(("/", "file:///")):
         return "file"
-    if "://" not in url and ":" in url and not url.startswith("-"):
+    if "://" not in url and re.match(r"[A-Za-z0-9][^/:]*:(?!:)", url):
         return "ssh"
     raise errors.InputError(
         f"cannot use the repository URL {running.redacted(url)}: expected https://, ssh://,"
