@@ -172,12 +172,15 @@ def test_a_key_with_a_password_is_refused_and_not_asked_for(tmp_path: Path) -> N
         ("nonsense", False),
     ],
 )
-def test_only_trusted_proxies_are_answered(address: str | None, allowed: bool) -> None:
+def test_only_trusted_proxies_are_answered(
+    address: str | None, allowed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     peers = listening.Peers(["192.0.2.0/24", "2001:db8::/32"])
 
     assert not peers.open
     assert peers.allowed(address) == allowed
     assert peers.allowed(address) == allowed  # also when it was judged before
+    assert len(caplog.records) == (0 if allowed else 1)
 
 
 def test_without_proxies_everybody_is_answered() -> None:

@@ -108,6 +108,8 @@ class Peers:
             known = self._judge(address)
             if len(self._judged) < _PEERS:
                 self._judged[address] = known
+                if not known:  # once for each address: a proxy that was forgotten is found so
+                    _log.warning("refused: %s is none of listen.trusted_proxies", address)
         return known
 
     def _judge(self, address: str | None) -> bool:
