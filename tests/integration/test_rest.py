@@ -683,9 +683,9 @@ async def test_the_access_log_says_what_happened_and_to_nobody(
     assert "s1" not in second
     assert token not in caplog.text
     assert service.notes == [
-        ("everything", "token", 200),
-        ("everything", "rest", 200),
-        ("everything", "rest", 200),
+        ("everything", "token", "200"),
+        ("everything", "rest", "200"),
+        ("everything", "rest", "200"),
     ]
 
 

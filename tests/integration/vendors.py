@@ -249,7 +249,7 @@ class Service:
     storage: storage.Storage
     clock: Clock
     client: aiohttp.ClientSession
-    notes: list[tuple[str, str, int]]
+    notes: list[tuple[str, str, str]]
 
     async def pair(self, name: str) -> credentials.Pair:
         return (await self.known.reveal(name, "test"))[0]
@@ -314,7 +314,7 @@ async def service(
         today=NOW.date(),
     )
     current = worlds.Worlds(world, clock)
-    notes: list[tuple[str, str, int]] = []
+    notes: list[tuple[str, str, str]] = []
     async with storage.open_sqlite(folder / "state.db") as store:
         known = credentials.Credentials(store, vault.Vault([bytes(32)]), clock.seconds)
         await known.load()

@@ -85,7 +85,7 @@ class Tokens:
         application = client.application if client else None
         accesses.token(application=application, status=response.status, started=started)
         if self._note is not None and application is not None:
-            self._note(application, "token", response.status)
+            self._note(application, "token", str(response.status))
         return response
 
     def _client(self, request: web.BaseRequest, given: Mapping[str, str]) -> credentials.Client:

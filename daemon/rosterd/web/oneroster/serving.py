@@ -9,7 +9,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
 from aiohttp import web
 from pyroaring import AbstractBitMap
@@ -22,7 +22,7 @@ from rosterd.web.oneroster import answers, kept, parameters, routes
 _log = logging.getLogger(__name__)
 
 METHODS: Final = "GET, HEAD, OPTIONS"
-Note = Callable[[str, str, int], None]
+Note = Callable[[str, Literal["rest", "token"], str], None]
 """Called with (application, kind, status) after each request of a known application."""
 
 
@@ -91,7 +91,7 @@ class Serving:
             generation=generation.number if generation is not None else None,
         )
         if self._note is not None and access is not None:
-            self._note(access.application, "rest", response.status)
+            self._note(access.application, "rest", str(response.status))
         return response
 
     def _page(self, access: credentials.Access, found: routes.Found, raw: str) -> answers.Page:
