@@ -15,7 +15,9 @@ from rosterd.oneroster.csv import files
 Converted = tuple[object, str]
 Convert = Callable[[str], Converted]
 
-ID = re.compile(r"[0-9A-Za-z./@_-]{1,255}")
+LONGEST_ID = 255
+ID_LETTERS = re.compile(r"[0-9A-Za-z./@_-]*")
+_ID = re.compile(r"[0-9A-Za-z./@_-]{1,255}")
 # Beyond the standard, but in use by districts and asked for by clients.
 _WIDER_ID = re.compile(r"[0-9A-Za-z./@_: -]{1,255}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -58,10 +60,10 @@ def text(cell: str) -> Converted:
 
 
 def identifier(cell: str) -> Converted:
-    if ID.fullmatch(cell):
+    if _ID.fullmatch(cell):
         return cell, ""
     bare = cell.strip()
-    if ID.fullmatch(bare):
+    if _ID.fullmatch(bare):
         return bare, "spaces"
     return (bare, "id-form") if _WIDER_ID.fullmatch(bare) else (None, "bad-id")
 

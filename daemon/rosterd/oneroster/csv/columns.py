@@ -11,6 +11,7 @@ from rosterd.oneroster.csv import cells, files
 
 Check = Callable[[Sequence[str]], Sequence[object] | None]
 
+_BLANK = {""}
 _REMEMBERED = 50_000  # distinct cells of one column whose meaning is kept
 
 
@@ -37,8 +38,8 @@ def texts(block: Sequence[str]) -> Sequence[str] | None:
 
 def _ids(block: Sequence[str]) -> Sequence[str] | None:
     distinct = set(block)
-    distinct.discard("")
-    return block if all(map(cells.ID.fullmatch, distinct)) else None
+    fits = max(map(len, distinct)) <= cells.LONGEST_ID
+    return block if fits and cells.ID_LETTERS.fullmatch("".join(distinct)) else None
 
 
 def _each(convert: cells.Convert) -> Check:
@@ -60,6 +61,8 @@ def _remembering(convert: cells.Convert) -> Check:
 
     def look_up(block: Sequence[str]) -> Sequence[object] | None:
         distinct = set(block)
+        if distinct == _BLANK:
+            return block
         if len(known) + len(distinct) > _REMEMBERED:
             known.clear()
             known[""] = ""

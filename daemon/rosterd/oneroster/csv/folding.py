@@ -38,10 +38,11 @@ class Links:
         self.file = file
         self._by_owner: dict[str, list[_Entry]] = {}
         shared: dict[tuple[str | None, ...], tuple[str | None, ...]] = {}
+        parts = _PARTS[file.name]
         for link in links:
             if link.status != "active":
                 continue
-            values = tuple(link.record.get(part) for part in _PARTS[file.name])
+            values = tuple([link.record.get(part) for part in parts])
             entry = (link.line, link.record["sourcedId"], shared.setdefault(values, values))
             self._by_owner.setdefault(link.record[str(file.owner)], []).append(entry)
 

@@ -20,6 +20,7 @@ Block = tuple[int, int, list[list[str]]]  # lines before the first row, lines ta
 
 LONGEST = 65_536  # characters of one line; memory must not hang on one missing line end
 _ROWS = 2048
+_PIECE = 1 << 18
 
 
 def blocks(name: str, opener: Opener, found: problems.Problems) -> Iterator[Block]:
@@ -46,17 +47,30 @@ def blocks(name: str, opener: Opener, found: problems.Problems) -> Iterator[Bloc
 
 
 def _bounded(text: io.TextIOWrapper, name: str, found: problems.Problems) -> Iterator[str]:
-    read = text.readline
-    for number in itertools.count(1):
-        line = read(LONGEST)
-        if not line:
-            return
-        if len(line) >= LONGEST and line[-1] != "\n":
-            found.add(name, number, 0, "too-long")
-            while (rest := read(LONGEST)) and rest[-1] != "\n":
-                pass
-            line = "\n"
-        yield line
+    """Lines with their ends; in place of one that is too long an empty one."""
+    return itertools.chain.from_iterable(_pieces(text, name, found))
+
+
+def _pieces(text: io.TextIOWrapper, name: str, found: problems.Problems) -> Iterator[list[str]]:
+    rest, dropping, number = "", False, 0
+    while piece := text.read(_PIECE):
+        *whole, rest = (rest + piece).split("\n")
+        whole = [line + "\n" for line in whole]
+        if dropping and whole:
+            whole[0], dropping = "\n", False
+        if dropping:
+            rest = ""
+        for index, line in enumerate(whole) if max(map(len, whole), default=0) > LONGEST else ():
+            if len(line) > LONGEST:
+                found.add(name, number + index + 1, 0, "too-long")
+                whole[index] = "\n"
+        number += len(whole)
+        if len(rest) > LONGEST:
+            found.add(name, number + 1, 0, "too-long")
+            rest, dropping = "", True
+        yield whole
+    if rest or dropping:
+        yield [rest]
 
 
 def _note(error: csv.Error, name: str, line: int, found: problems.Problems) -> None:

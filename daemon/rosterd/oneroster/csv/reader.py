@@ -13,6 +13,7 @@ from rosterd.oneroster.csv import files, folding, headers, lines, manifest, prob
 
 Opener = lines.Opener
 
+_AS_THEY_ARE = frozenset({"enrollments", "demographics", "academicSessions", "resources"})
 _CODED = frozenset({"courses", "classes"})
 
 
@@ -50,6 +51,9 @@ class Bundle:
             return
         if name == "users" and self.version == "1.2" and "roles" not in self._opened:
             self.problems.add(self.names[name], 0, 0, "no-roles-file", "roles.csv")
+        if name in _AS_THEY_ARE:
+            yield from self._rows(name)
+            return
         folder = self._folder(name, org_type)
         for row in self._rows(name):
             record = row.record

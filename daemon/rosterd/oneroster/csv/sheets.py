@@ -5,11 +5,17 @@ into columns and each column is checked at once. Only a block in which something
 again cell by cell, to say what and where; both ways give the same records.
 """
 
+import functools
+import itertools
 from collections.abc import Iterator, Sequence
 
 from rosterd.oneroster.csv import cells, columns, files, headers, lines, problems, rows
 
 Fault = tuple[int, str, str]  # index of the cell, code, name
+
+_row = functools.partial(tuple.__new__, rows.Row)  # `Row(...)`, as fast as C is
+_ACTIVE = itertools.repeat("active")
+_UNDATED = itertools.repeat(None)
 
 _KEPT_BY_MODE = ("status", "dateLastModified")
 
@@ -248,11 +254,21 @@ def _extra_lines(row: Sequence[str]) -> int:
 def _records(
     values: dict[str, Sequence[object]], extra: Sequence[tuple[str, Sequence[str]]], before: int
 ) -> Iterator[rows.Row]:
-    names = tuple(values)
-    for number, row in enumerate(zip(*values.values(), strict=True)):
-        record = {name: value for name, value in zip(names, row, strict=True) if value}
-        if extra:
+    """Rows out of checked columns. Members stay in the standard's order, whatever is blank."""
+    filled = [(name, column) for name, column in values.items() if any(column)]
+    always = list(itertools.takewhile(lambda one: all(one[1]), filled))
+    names = [name for name, _ in always]
+    cells_of_rows = zip(*(column for _, column in always), strict=True)
+    # a chain of maps: half the time of a comprehension
+    records: list[rows.Record] = list(map(dict, map(zip, itertools.repeat(names), cells_of_rows)))
+    for name, column in filled[len(always) :]:
+        for record, value in zip(records, column, strict=True):
+            if value:
+                record[name] = value
+    if extra:
+        for number, record in enumerate(records):
             kept = {key: column[number] for key, column in extra if column[number]}
             if kept:
                 record["metadata"] = kept
-        yield rows.Row(before + number + 1, record)
+    given = zip(itertools.count(before + 1), records, _ACTIVE, _UNDATED, strict=False)
+    return map(_row, given)
