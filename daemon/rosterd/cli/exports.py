@@ -12,8 +12,10 @@ from urllib.parse import quote
 
 import click
 
+from rosterd import errors
 from rosterd.cli import asking, tables
 
+_MOST_BYTES = 60_000  # more than any key has, less than a request may have
 _FINE = frozenset({"delivered", "unchanged", "superseded"})
 
 
@@ -116,9 +118,9 @@ def set_secret(name: str, settings_path: Path) -> None:
     It belongs to the one document that names it: rosterd secret set NAME < key
     """
     if sys.stdin.isatty():
-        value = click.prompt(f"Value of {name}", hide_input=True)
+        value = str(click.prompt(f"Value of {name}", hide_input=True))
     else:
-        value = click.get_text_stream("stdin", encoding="utf-8").read()
+        value = _read_all()
     answer = asking.call(settings_path, "PUT", f"/v1/secrets/{quote(name)}", {"value": value})
     click.echo(f"set {name} for {answer['document']}")
 
@@ -148,8 +150,16 @@ def list_secrets(settings_path: Path, as_json: bool) -> None:
     raise SystemExit(1 if any(each["set"] is None for each in answer["secrets"]) else 0)
 
 
+def _read_all() -> str:
+    try:
+        return sys.stdin.buffer.read(_MOST_BYTES).decode()
+    except UnicodeDecodeError as error:
+        raise errors.InputError("cannot use this secret: it is not UTF-8 text") from error
+
+
 def _with_reason(answer: dict[str, Any]) -> str:
-    return answer["state"] + (f"\n{answer['problem']}" if answer["problem"] else "")
+    reason = f"\n{answer['problem']}" if answer["problem"] else ""
+    return f"{answer['state']}{reason}"
 
 
 def _time(text: str | None) -> str:

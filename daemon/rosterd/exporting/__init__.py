@@ -81,8 +81,10 @@ class Exporting:
                     pause = await self._pass(self._served.current)
                 except errors.TemporaryError as error:
                     _log.warning("deliveries wait: %s", error)
+                # not wait_for: in Python 3.11 it swallows a cancellation that meets the wake-up
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await self._wake.wait()
         finally:
             self._scheduler.stop()
             tasks = [watching, *(one.task for one in self._underway.values())]

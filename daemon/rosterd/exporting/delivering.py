@@ -79,7 +79,7 @@ class Deliveries:
         self._book = book
         self._clock = clock
         self._making = asyncio.Lock()
-        self._threads = futures.ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="export")
+        self._threads = _threads()
 
     def open(self) -> None:
         """Clear what a crash left: nobody needs it, and it names pupils."""
@@ -88,7 +88,8 @@ class Deliveries:
 
     async def close(self) -> None:
         """Wait for the threads, whose deliveries have to be cut before."""
-        await asyncio.to_thread(self._threads.shutdown)
+        ending, self._threads = self._threads, _threads()
+        await asyncio.to_thread(ending.shutdown)
 
     async def deliver(self, target: str, slot: scheduling.Slot, underway: Underway) -> storage.Run:
         """Try once; gives the run as it is kept. Raises only when it cannot be kept."""
@@ -262,6 +263,10 @@ class Deliveries:
             lambda store: store.export_runs(1, target=target, states=["delivered"])
         )
         return found[0] if found else None
+
+
+def _threads() -> futures.ThreadPoolExecutor:
+    return futures.ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="export")
 
 
 def wanted(world: worlds.World, name: str) -> documents.SftpTarget:
