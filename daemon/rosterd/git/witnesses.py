@@ -71,10 +71,11 @@ class Witnesses:
         lines = await self._mirror.commits(candidate, f"^{accepted}")
         within = await self._mirror.own_changes(lines)
         passed = tuple(change for commit in within for change in commit.transitions)
+        changed = tuple(changed)
         paths = {change.path for change in changed} | {change.path for change in passed}
         heard = await self._commits(accepted, within, paths, listed)
         detached, ignored = await self._detached(paths, listed, now)
-        genuine = await self._genuine([*heard, *detached])
+        genuine = await self._genuine([*heard, *detached], changed)
         return Testimony(tuple(genuine), passed, tuple(ignored))
 
     # ------------------------------------------------------------ commits
@@ -237,17 +238,14 @@ class Witnesses:
 
     # ------------------------------------------------------------ contents
 
-    async def _genuine(self, heard: Sequence[statements.Statement]) -> list[statements.Statement]:
-        """The same without transitions whose hashes contradict the contents that are here."""
-        blobs = {
-            blob
-            for statement in heard
-            if statement.source == "detached"
-            for change in statement.transitions
-            for blob in (change.old, change.new)
-            if blob
-        }
-        contents = await self._mirror.contents(blobs)
+    async def _genuine(
+        self,
+        heard: Sequence[statements.Statement],
+        changed: Sequence[statements.Transition],
+    ) -> list[statements.Statement]:
+        """The same without transitions whose hashes contradict the contents that are judged."""
+        blobs = {blob for change in changed for blob in (change.old, change.new) if blob}
+        contents = await self._mirror.contents(blobs, 2 * mirrors.TREE_BYTES)
         hashes = {blob: sha256(content).hexdigest() for blob, content in contents.items()}
 
         def holds(change: statements.Transition) -> bool:

@@ -48,7 +48,7 @@ class Reader:
         return self._last
 
     async def changes(self, old: str, new: str) -> tuple[statements.Transition, ...]:
-        """What changed between two commits, with the hashes of both contents."""
+        """What changed between two commits, path by path."""
         found = self._changes.get((old, new))
         if found is None:
             found = await self._mirror.changes(old, new)
