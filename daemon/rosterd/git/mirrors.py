@@ -12,7 +12,7 @@ import re
 import shlex
 import shutil
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +53,8 @@ class Mirror:
 
     def __init__(self, folder: Path, repository: settings.Repository) -> None:
         self.folder = folder
+        self.beat: Callable[[], None] = lambda: None
+        """Called before each git command; every one of them ends by itself within its timeout."""
         self._repository = repository
         self.programs = running.hardened(
             folder,
@@ -246,6 +248,7 @@ class Mirror:
     async def _git(
         self, *arguments: str, given: bytes = b"", fine: Sequence[int] = (0,)
     ) -> running.Answer:
+        self.beat()
         # Named, not discovered: above a damaged mirror git would find somebody else's repository.
         return await self.programs.git(
             "--git-dir=.", *arguments, folder=self.folder, given=given, fine=fine

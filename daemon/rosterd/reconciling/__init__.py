@@ -48,6 +48,7 @@ class Reconciling:
         """`keys` gets new pairs made and dead grants' tokens ended; `clock` gives aware times."""
         self._settings = machine
         self._mirror = mirror
+        mirror.beat = self._tick
         self._store = store
         self._worlds = served
         self._clock = clock
