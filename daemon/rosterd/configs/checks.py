@@ -149,7 +149,7 @@ def sources_keep_apart(draft: drafts.Draft) -> Problems:
         left, right = (f"{it.directory.rstrip('/')}/" for it in (one, other))
         if left.startswith(right) or right.startswith(left):
             path = documents.path_of("RosterSource", one.name)
-            message = f"this folder and that of {path} lie in each other; give each its own"
+            message = f"this folder and that of {path} overlap; give each its own"
             yield at.problem(("directory",), message, code="same-place")
 
 

@@ -58,13 +58,13 @@ def required_members_stay(draft: drafts.Draft) -> Problems:
             versions = [
                 version
                 for version in sorted(served.get(permission.application, ()))
-                if collection in model.COLLECTIONS and member in _required(collection, version)
+                if _known(collection, member) and member in _required(collection, version)
             ]
             if versions and member not in _ALWAYS:
                 said = " and ".join(versions)
-                message = f"OneRoster {said} requires {name}; it can only be masked"
+                message = f"{name} is required by OneRoster {said}; it can only be masked"
                 if not _kinds_masks(collection, member):
-                    message = f"OneRoster {said} requires {name}; it cannot be withheld"
+                    message = f"{name} is required by OneRoster {said}; it cannot be withheld"
                 yield located.problem(("fields", "withhold", index), message, code="required-field")
 
 

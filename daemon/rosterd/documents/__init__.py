@@ -33,7 +33,7 @@ from rosterd.documents.selecting import (
     Selected,
 )
 from rosterd.documents.sources import Limit, Limits, Listing, Needs, Repository, RosterSource
-from rosterd.documents.values import DAYS, Contact, Document, Model, plain
+from rosterd.documents.values import DAYS, Contact, Document, Model, nearest, plain
 
 __all__ = [
     "DAYS",
@@ -68,6 +68,7 @@ __all__ = [
     "Rules",
     "Selected",
     "SftpTarget",
+    "nearest",
     "path_of",
     "plain",
     "schema",

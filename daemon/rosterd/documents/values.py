@@ -6,10 +6,12 @@ key); what needs a second document to judge is a check in `configs`.
 
 import base64
 import binascii
+import difflib
+import ipaddress
 import re
 import struct
 import zoneinfo
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from datetime import date, time, timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -49,7 +51,7 @@ _KEY_TYPES = frozenset(
     | {f"ecdsa-sha2-nistp{bits}" for bits in (256, 384, 521)}
 )  # fmt: skip
 _LABEL = r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
-_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*|[0-9a-fA-F:]*:[0-9a-fA-F:.]*")
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 _OWN_ROLE = r"^ext:[a-zA-Z0-9.\-_]+$"
 _FIELD = r"^[a-zA-Z]+(\.[a-zA-Z][a-zA-Z0-9]*)+$|^[a-zA-Z]+\.metadata\.[^\s]+$"
@@ -74,6 +76,13 @@ class Model(BaseModel):
         allow_inf_nan=False,
         use_attribute_docstrings=True,
     )
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """Text that asks "did you mean …?" after a near miss of a known word, else nothing."""
+    by_fold = {name.lower(): name for name in known}
+    found = difflib.get_close_matches(word.lower(), by_fold, 1, 0.6)
+    return f"; did you mean {by_fold[found[0]]}?" if found else ""
 
 
 def wrong(message: str) -> PydanticCustomError:
@@ -142,9 +151,13 @@ def _zone(value: str) -> str:
 
 
 def _host(value: str) -> str:
-    if len(value) > 253 or not _HOST.fullmatch(value):
-        raise wrong("this is no host; write a name such as sftp.example.com, without port or path")
-    return value
+    if len(value) <= 253 and _HOST.fullmatch(value):
+        return value
+    try:
+        return str(ipaddress.IPv6Address(value))
+    except ValueError:
+        message = "this is no host; write a name such as sftp.example.com, without port or path"
+        raise wrong(message) from None
 
 
 def host_key_type(blob: bytes) -> str | None:
@@ -183,7 +196,8 @@ def _name(value: str) -> str:
 
 def _role(value: str) -> str:
     if not vocabularies.VOCABULARIES["role"].allows(value, "1.2"):
-        raise wrong(f"this is no role; write one of {', '.join(ROLES)}, or ext:… for your own")
+        hint = nearest(value, ROLES) or f"; write one of {', '.join(ROLES)}, or ext:… for your own"
+        raise wrong(f"this is no role{hint}")
     return value
 
 

@@ -23,7 +23,7 @@ MAX_FILES: Final = 10_000
 MAX_PROBLEMS: Final = 100  # in one file; whoever made more of them mends the first ones first
 
 require_fast_parser = parsing.require_fast_parser
-nearest = wording.nearest
+nearest = documents.nearest
 
 _OURS = re.compile(rb"^apiVersion:\s*[\"']?rosterd/", re.MULTILINE)
 
@@ -163,8 +163,10 @@ def _kind_at(path: str) -> str | errors.Problem:
             message = 'the name of a document\'s file ends in ".yaml"; rename it'
         else:
             message = f"documents stand directly in {parts[0]}/; move it there"
+    elif path.lower().removesuffix(".yml").removesuffix(".yaml") == "rosterd":
+        message = f"rename it: the repository is described in {documents.REPOSITORY_FILE}"
     else:
-        message += wording.nearest(parts[0], list(documents.FOLDERS)) if len(parts) > 1 else ""
+        message += documents.nearest(parts[0], list(documents.FOLDERS)) if len(parts) > 1 else ""
     return errors.Problem(path, 0, 0, message, "place")
 
 
@@ -180,7 +182,7 @@ def _misplaced(path: str, kind: str, data: parsing.Value) -> Iterator[tuple[pars
     if isinstance(said, str) and said != kind and said in documents.KINDS:
         name = str(data.get("name", PurePosixPath(path).stem))
         right = documents.path_of(said, name)
-        yield ("kind",), f"{kind} belongs here; a {said} belongs into {right}", "kind"
+        yield ("kind",), f"{kind} belongs here; a {said} belongs in {right}", "kind"
 
 
 def _validation(

@@ -77,7 +77,10 @@ def parse(text: str, places: Places | None = None) -> Value:
         builder = _Builder(_events(text), places)
         return builder.document()
     except error.MarkedYAMLError as problem:
-        mark = problem.problem_mark or problem.context_mark
+        marks = [problem.problem_mark, problem.context_mark]
+        if "end of stream" in (problem.problem or ""):
+            marks.reverse()  # what was never closed is shown where it was opened
+        mark = marks[0] or marks[1]
         said = " ".join(part for part in (problem.context, problem.problem) if part)
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         raise MalformedError(f"this is no YAML: {said}", line, column) from None

@@ -4,7 +4,6 @@ Each problem names what would be right. Texts that authors wrote are repeated on
 names of our own format: a sourcedId or a condition may concern a person.
 """
 
-import difflib
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -23,13 +22,6 @@ _KINDS = {
     "int_from_float": "a whole number",
     "float_type": "a number",
 }
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
-    """Text that asks "did you mean …?" after a near miss of a known word, else nothing."""
-    by_fold = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(word.lower(), by_fold, 1, 0.6)
-    return f"; did you mean {by_fold[found[0]]}?" if found else ""
 
 
 def follow(data: parsing.Value, loc: Sequence[str | int]) -> parsing.Loc:
@@ -70,7 +62,7 @@ def message(error: Mapping[str, Any], kind: str, loc: parsing.Loc) -> tuple[str,
         return "missing-field", f"cannot find {last}{where}: {_described(kind, loc, last)}"
     if found == "extra_forbidden":
         known = sorted(_fields(kind, loc[:-1]))
-        hint = nearest(last, known) or f"; known here: {', '.join(known)}"
+        hint = documents.nearest(last, known) or f"; known here: {', '.join(known)}"
         return "unknown-field", f"{last} is no field here{hint}"
     if found == "literal_error":
         return "value", _literal(error["input"], context["expected"])
@@ -87,9 +79,9 @@ def message(error: Mapping[str, Any], kind: str, loc: parsing.Loc) -> tuple[str,
 
 def _measured(found: str, context: Mapping[str, Any]) -> str | None:
     if found == "too_short":
-        return "this list is empty; name something, or leave the field out"
+        return "this list is empty; name at least one"
     if found == "string_too_short":
-        return "this text is empty; write something, or leave the field out"
+        return "this text is empty; write something"
     if found in ("too_long", "string_too_long"):
         return f"this is too long; {context['max_length']} is the most"
     if found == "greater_than_equal":
@@ -104,12 +96,14 @@ def _literal(given: object, expected: str) -> str:
     if expected == "'all'":
         return "write all, a list of sourcedIds, or fields such as {where: …}"
     options = [part.strip("' ") for part in expected.replace(" or ", ", ").split(", ")]
-    listed = options[0] if len(options) == 1 else f"one of {', '.join(options)}"
+    if len(options) == 1:
+        return f"this must be {options[0]}"
+    listed = f"one of {', '.join(options)}"
     if isinstance(given, (int, float)) and str(given) in options:
         return f'this is read as a number; write "{given}" in quotes'
     if not isinstance(given, str) or len(given) > 40 or not given.isprintable():
         return f"this must be {listed}"
-    return f"{given} is not {listed}{nearest(given, options)}"
+    return f"{given} is not {listed}{documents.nearest(given, options)}"
 
 
 # ---------------------------------------------------------------- what the format knows
@@ -131,7 +125,7 @@ def _schema(kind: str) -> dict[str, Any]:
 
 def _described(kind: str, loc: parsing.Loc, name: str) -> str:
     text = str(_fields(kind, loc).get(name, {}).get("description", "it must be there"))
-    return text[:1].lower() + text[1:].rstrip(".")
+    return text[:1].lower() + text[1:].partition(". ")[0].rstrip(".")
 
 
 def _nodes(schema: Mapping[str, Any], node: Any, loc: parsing.Loc) -> Iterator[dict[str, Any]]:
