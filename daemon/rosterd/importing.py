@@ -67,18 +67,14 @@ class Importing:
         state: storage.Storage,
         clock: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
-        default_mode: str | None = None,
     ) -> None:
-        """`folder` is where generations are kept, the daemon's own. `default_mode` (bulk or delta)
-        is taken for files about which no manifest speaks; without it such a delivery is refused.
-        """
+        """`folder` is where generations are kept, the daemon's own."""
         self._folder = folder
         self._limits = limits
         self._served = served
         self._state = state
         self._clock = clock
         self._monotonic = monotonic
-        self._default_mode = default_mode
         self._turn = asyncio.Lock()
         self._wake = asyncio.Event()
         self._watches: dict[str, _Watch] = {}
@@ -208,7 +204,7 @@ class Importing:
         if source.marker is not None and source.marker.casefold() not in names:
             return None, f"the marker {source.marker} is not there yet"
         data = tuple(each for each in files if deliveries.is_data(each.name))
-        marked = source.marker is not None or self._default_mode is not None
+        marked = source.marker is not None or source.manifest is not None
         if data and (marked or MANIFEST in names):
             kept = (source.marker or "").casefold()
             return Sight(
@@ -280,7 +276,7 @@ class Importing:
             delivery=str(sight.path),
             limit=self._limits.max_bytes,
             known=known,
-            default_mode=self._default_mode,
+            default_mode=source.manifest.default if source.manifest is not None else None,
         )
 
     async def _conclude(

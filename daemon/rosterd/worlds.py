@@ -111,6 +111,12 @@ class World:
             self._views[application] = view
         return view
 
+    def warm(self) -> None:
+        """Make every view now, so that nobody's first request waits for it. Any thread."""
+        if self.config is not None and self.generation is not None:
+            for application in self.config.applications:
+                self.view(application)
+
     def picture(self, application: str, version: str) -> pictures.Picture:
         """The view as records of one OneRoster version."""
         picture = self._pictures.get((application, version))
@@ -259,6 +265,7 @@ class Worlds:
     async def _swap(self, old: World, new: World, record: Record | None) -> World:
         if record is not None:
             await record(old, new)
+        await asyncio.to_thread(new.warm)
         self._current = new
         async with self._swapped:
             self._swapped.notify_all()

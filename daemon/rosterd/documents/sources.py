@@ -46,6 +46,14 @@ class Listing(values.Document):
     """How users' profiles name the application."""
 
 
+class Manifest(values.Model):
+    """What is taken for said where a delivery's manifest says nothing."""
+
+    default: Literal["bulk", "delta"]
+    """Mode of files that no manifest speaks of. Bulk means that what is not in them has left. A
+    delivery without a manifest is refused unless this is set."""
+
+
 class RosterSource(values.Document):
     """Where a roster comes from. A record belongs to the source that brought it."""
 
@@ -63,6 +71,8 @@ class RosterSource(values.Document):
     """How long nothing may have moved in the folder before it is read."""
     marker: values.PlainFileName | None = None
     """A file that is only there when a delivery is complete; manifest.csv when left out."""
+    manifest: Manifest | None = None
+    """For a student system that writes no manifest.csv, or an empty one."""
 
 
 class Limit(values.Model):

@@ -1,0 +1,258 @@
+"""What operators see and may ask for, answered from the loops.
+
+The control socket, the console and its JSON all speak to this one desk. It puts together what the
+loops already know and changes nothing itself: permissions change by commits alone.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import rosterd
+from rosterd import (
+    access,
+    configs,
+    credentials,
+    exporting,
+    ledger,
+    readiness,
+    reconciling,
+    settings,
+    storage,
+    worlds,
+)
+from rosterd.web import desk
+
+_STATES = {
+    "Applied": "applied",
+    "NotVouched": "waiting",
+    "NotPinned": "untrusted",
+    "Temporary": "unreachable",
+    "Starting": "starting",
+}
+"""Reason of the reconcile status → the word operators read; every other reason is `refused`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operating:
+    """Implements web.desk.Desk."""
+
+    machine: settings.Settings
+    served: worlds.Worlds
+    store: storage.Storage
+    reconcile_loop: reconciling.Reconciling
+    exports_loop: exporting.Exporting
+    keys: credentials.Credentials
+    book: ledger.Ledger
+    pulse: readiness.Pulse
+    clock: Callable[[], datetime]
+    started: datetime
+
+    def status(self) -> desk.Status:
+        """The daemon at a glance."""
+        return {
+            "version": rosterd.__version__,
+            "started": _text(self.started),
+            "now": _text(self.clock()),
+            "review": self.machine.review.people,
+            "repository": self._repository(),
+            "served": self._served(),
+            "silent": self.pulse.silent(),
+        }
+
+    def _repository(self) -> desk.Repository:
+        status = self.reconcile_loop.status
+        state = _STATES.get(status.reason, "refused")
+        return {
+            "id": self.machine.repository.id,
+            "branch": self.machine.repository.branch,
+            "looked": _maybe(status.fetched),
+            "fetched": status.candidate,
+            "state": state,  # type: ignore[typeddict-item]  # the values of the table above
+            "reason": "" if state == "applied" else status.message,
+            "missing": [
+                {"path": each.path, "needed": each.needed, "have": list(each.people)}
+                for each in status.missing
+            ],
+            "problems": [str(problem) for problem in status.problems],
+        }
+
+    def _served(self) -> desk.Served:
+        world = self.served.current
+        status = self.reconcile_loop.status
+        number = world.generation.number if world.generation is not None else None
+        active = world.generation.roster.active if world.generation is not None else {}
+        return {
+            "ready": world.ready,
+            "commit": world.commit,
+            "applied": _maybe(status.applied),
+            "people": list(status.people),
+            "generation": number,
+            "published": _maybe(world.published.get(number) if number is not None else None),
+            "today": world.today.isoformat(),
+            "counts": {collection: len(rows) for collection, rows in active.items()},
+        }
+
+    async def applications(self) -> Sequence[desk.Application]:
+        """All of the accepted config, by name, with what each sees now."""
+        world = self.served.current
+        if world.config is None:
+            return []
+        recent = await self.book.accesses(5000)
+        rest = _latest(recent, "rest")
+        sftp = _latest(recent, "sftp")
+        await asyncio.to_thread(world.warm)
+        return [
+            self._application(world, world.config, name, rest.get(name), sftp.get(name))
+            for name in sorted(world.config.applications)
+        ]
+
+    def _application(
+        self,
+        world: worlds.World,
+        config: configs.Config,
+        name: str,
+        rest: datetime | None,
+        sftp: datetime | None,
+    ) -> desk.Application:
+        application = config.applications[name]
+        grant = config.grant(name)
+        view = world.view(name) if world.generation is not None else None
+        levels: Mapping[str, desk.Level] = (
+            {
+                collection: {"level": level, "count": count}
+                for collection, (level, count) in access.levels(view).items()
+            }
+            if view is not None
+            else {}
+        )
+        return {
+            "name": name,
+            "title": application.title,
+            "access": grant.permission.access if grant.permission is not None else "none",
+            "enabled": application.enabled,
+            "development": grant.listing is not None and grant.listing.development,
+            "versions": list(application.rest.versions) if application.rest.enabled else [],
+            "refusal": grant.refusal(world.today),
+            "orgs": levels.get("orgs"),
+            "courses": levels.get("courses"),
+            "counts": {
+                collection: len(rows) for collection, rows in (view.rows if view else {}).items()
+            },
+            "rest": _maybe(rest),
+            "sftp": _maybe(sftp),
+            "targets": sorted(
+                target.name for target in config.targets.values() if target.application == name
+            ),
+        }
+
+    async def imports(self, limit: int) -> Sequence[desk.Import]:
+        """The newest first."""
+        return [_import(each) for each in await self.store.run(lambda kept: kept.imports(limit))]
+
+    async def exports(self, limit: int) -> Sequence[desk.Export]:
+        """The newest first."""
+        return [
+            _export(each) for each in await self.store.run(lambda kept: kept.export_runs(limit))
+        ]
+
+    async def reconcile(self) -> desk.Status:
+        """Look at the repository now; gives the status after that pass."""
+        await self.reconcile_loop.reconcile()
+        return self.status()
+
+    async def reveal(self, application: str, who: str) -> Sequence[credentials.Pair]:
+        """Key and secret, on record under `who`."""
+        return await self.keys.reveal(application, who)
+
+    async def run_export(self, target: str, who: str) -> desk.Export:
+        """Deliver now; gives the run, whatever became of it."""
+        return _export(await self.exports_loop.run_now(target, who))
+
+    async def test_target(self, target: str, who: str) -> Mapping[str, Any]:
+        """Sign in at a target as deliveries do."""
+        probe = await self.exports_loop.test(target, who)
+        return {
+            "target": target,
+            "server": probe.server,
+            "host_key": probe.host_key,
+            "steps": list(probe.steps),
+        }
+
+    async def set_secret(self, name: str, value: str, who: str) -> str:
+        """Keep a secret's value; gives the document it belongs to."""
+        return await self.exports_loop.set_secret(name, value, who)
+
+    async def secrets(self) -> Sequence[desk.Secret]:
+        """Names, never values."""
+        return [
+            {
+                "name": each.name,
+                "document": each.document,
+                "set": _maybe(each.set_at),
+                "used": each.used,
+            }
+            for each in await self.exports_loop.named_secrets()
+        ]
+
+
+def _latest(accesses: Sequence[storage.Access], kind: str) -> dict[str, datetime]:
+    """The last answered access of each application; what was refused is no access."""
+    found: dict[str, datetime] = {}
+    for each in accesses:
+        if each.kind == kind and not each.status.startswith(("4", "5", "failed", "refused")):
+            found[each.application] = max(each.time, found.get(each.application, each.time))
+    return found
+
+
+def _import(each: storage.Import) -> desk.Import:
+    files = _files(each.report)
+    return {
+        "source": each.source,
+        "state": each.state,
+        "started": _text(each.started),
+        "ended": _text(each.ended),
+        "generation": each.generation,
+        "added": _sum(files, "added"),
+        "changed": _sum(files, "changed"),
+        "removed": _sum(files, "removed"),
+        "errors": _sum(files, "errors"),
+        "warnings": _sum(files, "warnings"),
+        "problem": each.problem,
+        "report": each.report or {},
+    }
+
+
+def _files(report: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    files = (report or {}).get("files", {})
+    return list(files.values()) if isinstance(files, Mapping) else list(files)
+
+
+def _sum(files: Sequence[Mapping[str, Any]], name: str) -> int:
+    return sum(int(file.get(name, 0)) for file in files)
+
+
+def _export(run: storage.Run) -> desk.Export:
+    return {
+        "target": run.target,
+        "application": run.application,
+        "slot": run.slot,
+        "state": run.state,
+        "attempt": run.attempt,
+        "started": _text(run.started),
+        "ended": _maybe(run.ended),
+        "file": run.name,
+        "bytes": run.bytes,
+        "rows": sum((run.rows or {}).values()),
+        "problem": run.problem,
+    }
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def _maybe(moment: datetime | None) -> str | None:
+    return _text(moment) if moment is not None else None
