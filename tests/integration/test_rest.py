@@ -1,5 +1,6 @@
 """Every route of the table, asked by everybody who may come along."""
 
+import asyncio
 import logging
 import urllib.parse
 from collections.abc import AsyncIterator, Mapping
@@ -634,6 +635,31 @@ async def test_a_megabyte_of_query_is_refused_and_the_rest_is_served(
     status, _, _ = await service.ask(f"{V1P2}/users?filter={'a' * 1_000_000}", token)
     assert status == 400
 
+    assert (await service.ask(f"{V1P2}/users", token))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "raw", [b"\xff", b"\xc3\xa9", b"\x01", b"%00", b"%ED%B3%BF", b"\x7f", b" x"]
+)
+async def test_raw_bytes_in_a_query_are_answered_and_nothing_breaks(
+    service: vendors.Service, raw: bytes
+) -> None:
+    token = await service.token("everything")
+    address = service.client._base_url
+    assert address is not None
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    try:
+        writer.write(
+            b"GET %b/users?filter=givenName%%3D'%b' HTTP/1.1\r\nHost: x\r\n"
+            b"Authorization: Bearer %b\r\nConnection: close\r\n\r\n"
+            % (V1P2.encode(), raw, token.encode())
+        )
+        status = int((await reader.read()).split()[1])
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+    assert status in (200, 400)
     assert (await service.ask(f"{V1P2}/users", token))[0] == 200
 
 

@@ -5,6 +5,7 @@ is a 400 which names it. Parameters that OneRoster does not know are left alone,
 their own. Most queries are `limit` and `offset` alone, so those two come first and cheap.
 """
 
+import functools
 import urllib.parse
 from typing import Final, NamedTuple
 
@@ -17,6 +18,7 @@ MAXIMUM_LIMIT: Final = 10_000
 """A larger limit is clamped: X-Total-Count and Link tell that more follows."""
 LONGEST_QUERY: Final = 16_384
 """Characters. Real filters have hundreds."""
+_REMEMBERED: Final = 256  # queries
 _LONGEST_NUMBER: Final = 18  # digits; any such offset is past the end of every roster
 
 _KNOWN: Final = frozenset({"limit", "offset", "sort", "orderBy", "filter", "fields"})
@@ -51,10 +53,9 @@ def read(raw: str, route: routes.Route) -> Query:
     if len(raw) > LONGEST_QUERY:
         raise problems.invalid(f"the query is longer than {LONGEST_QUERY} characters")
     numbers: dict[str, int] = {}
-    values: dict[str, list[str]] = {}
     others: list[str] = []
     for pair in raw.split("&"):
-        name, equals, value = pair.partition("=")
+        name, _, value = pair.partition("=")
         if name not in _KNOWN and ("%" in name or "+" in name):
             name = _decoded(name, "the query")
         if name in ("limit", "offset"):
@@ -63,47 +64,47 @@ def read(raw: str, route: routes.Route) -> Query:
             numbers[name] = 0 if route.single else _number(name, value)
         elif pair:
             others.append(pair)
-            if name in _KNOWN:
-                values.setdefault(name, []).append(_decoded(value, name) if equals else "")
     limit = min(numbers.get("limit", DEFAULT_LIMIT), MAXIMUM_LIMIT)
     offset = numbers.get("offset", 0)
     if not others:
         return Query(limit, offset)
-    return _narrowed(limit, offset, values, "&".join(others), route)
+    rest = _rest("&".join(others), route.listing.collection, route.version, single=route.single)
+    return rest._replace(limit=limit, offset=offset)
 
 
-def _narrowed(
-    limit: int, offset: int, values: dict[str, list[str]], others: str, route: routes.Route
-) -> Query:
-    fields, warning = _fields(values.get("fields"), route)
-    if route.single:  # limit, sort and filter say nothing about one record
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _rest(others: str, collection: str, version: str, *, single: bool) -> Query:
+    """What the parameters beside limit and offset say: the same on every page of a walk, so it is
+    remembered.
+    """
+    values: dict[str, list[str]] = {}
+    for pair in others.split("&"):
+        name, _, value = pair.partition("=")
+        name = _decoded(name, "the query")
+        if name in _KNOWN:
+            values.setdefault(name, []).append(_decoded(value, name))
+    fields, warning = _fields(values.get("fields"), collection, version)
+    if single:  # limit, sort and filter say nothing about one record
         return Query(fields=fields, others=others, warning=warning)
-    where = _where(_once(values, "filter"), route)
+    filtered = _once(values, "filter")
+    where = None if filtered is None else _where(filtered, collection, version)
     descending = _descending(_once(values, "orderBy"))
-    name = _once(values, "sort")
+    name_of_sort = _once(values, "sort")
     sort = None
-    if name is not None:
-        sort = model.path(route.listing.collection, name, route.version)
+    if name_of_sort is not None:
+        sort = model.path(collection, name_of_sort, version)
         if sort is None and warning is None:
             # 1.2 has no way to warn beside the data, and no data is lost: the default order.
             warning = ("invalid_sort", "sort names no field of these records; the order is ours")
-    text = urllib.parse.urlencode(
-        [
-            ("filter", _once(values, "filter") or ""),
-            ("sort", sort.key if sort else ""),
-            ("descending", descending if sort else ""),
-        ]
-    )
+    narrowed = where is not None or sort is not None
     return Query(
-        limit=limit,
-        offset=offset,
         sort=sort,
         descending=descending and sort is not None,
         where=where,
         fields=fields,
-        text=text if where is not None or sort is not None else "",
+        text=repr((filtered, sort and sort.key, descending and bool(sort))) if narrowed else "",
         others=others,
-        warning=warning if route.version == "1.1" else None,
+        warning=warning if version == "1.1" else None,
     )
 
 
@@ -120,8 +121,10 @@ def _number(name: str, text: str) -> int:
 
 def _decoded(text: str, what: str) -> str:
     try:
-        return urllib.parse.unquote_plus(text, errors="strict")
-    except UnicodeDecodeError as error:
+        decoded = urllib.parse.unquote_plus(text, errors="strict")
+        decoded.encode()  # bytes that came raw and are no UTF-8 would fail in the store
+        return decoded
+    except UnicodeError as error:
         raise problems.invalid(f"{what} is not UTF-8, percent-encoded") from error
 
 
@@ -134,11 +137,9 @@ def _once(values: dict[str, list[str]], name: str) -> str | None:
     return given[0]
 
 
-def _where(text: str | None, route: routes.Route) -> filters.Tree | None:
-    if text is None:
-        return None
+def _where(text: str, collection: str, version: str) -> filters.Tree:
     try:
-        return filters.parse(text, route.listing.collection, route.version)
+        return filters.parse(text, collection, version)
     except filters.FilterError as error:
         raise problems.Refused(400, "invalid_filter", f"filter: {error}") from error
 
@@ -152,7 +153,7 @@ def _descending(text: str | None) -> bool:
 
 
 def _fields(
-    given: list[str] | None, route: routes.Route
+    given: list[str] | None, collection: str, version: str
 ) -> tuple[frozenset[str] | None, tuple[str, str] | None]:
     """The members asked for (None: all), and the warning that 1.1 gives for unknown ones."""
     if given is None:
@@ -160,12 +161,11 @@ def _fields(
     names = [name.strip() for text in given for name in text.split(",")]
     if not any(names):
         raise problems.Refused(400, "blank_selection", "fields names no field")
-    collection = model.COLLECTIONS[route.listing.collection]
-    known = {field.name for field in collection.members(route.version)}
+    known = {field.name for field in model.COLLECTIONS[collection].members(version)}
     known |= {"sourcedId", "status", "dateLastModified"}
     if known.issuperset(names):
         return frozenset(names), None
     description = "fields names a field that these records do not have"
-    if route.version == "1.2":
+    if version == "1.2":
         raise problems.Refused(400, "invalid_selection", description)
     return None, ("invalid_selection", f"{description}; all are given")
