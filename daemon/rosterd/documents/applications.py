@@ -60,7 +60,8 @@ class Application(values.Document):
     agreement: Agreement | None = None
     """The contract that allows the sharing."""
     protected: bool = False
-    """Whether removing it takes two commits: one that lifts this, one that removes."""
+    """Whether removing it shall take two commits: one that lifts this, one that removes. Kept for
+    the guards of a later version: this one does not ask for it."""
 
 
 class Fields(values.Model):
