@@ -6,28 +6,42 @@ goes through the block cell by cell. Values are the same either way.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-from rosterd.oneroster.csv import cells, files
+from rosterd.oneroster.csv import cells, files, problems
 
-Check = Callable[[Sequence[str]], Sequence[object] | None]
+Values = Callable[[Sequence[str]], Sequence[object] | None]
 
 _BLANK = {""}
 _REMEMBERED = 50_000  # distinct cells of one column whose meaning is kept
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The check of one column: `values` of a block (blank cells give ""), None when one is odd.
+
+    `warned` holds the cells met so far that are read with a warning, and its code: an exporter
+    that writes TRUE does so in every row, and that must not cost the pace.
+    """
+
+    values: Values
+    warned: dict[str, str] = field(default_factory=dict)
+
+
 def check(column: files.Column, convert: cells.Convert) -> Check:
-    """The check of one column; blank cells give ""."""
+    """The check of one column; it keeps what it learns, so each reading has its own."""
+    warned: dict[str, str] = {}
     if column.format in (files.Format.ID, files.Format.REF):
-        whole: Check = _ids
+        values: Values = _ids
     elif column.format is files.Format.TEXT:
-        whole = texts
+        values = texts
     elif column.format is files.Format.USER_IDS:
-        whole = _each(convert)
+        values = _each(convert)
     else:
-        whole = _remembering(convert)
-    if not column.required:
-        return whole
-    return lambda block: whole(block) if all(block) else None
+        values = _remembering(convert, warned)
+    if column.required:
+        return Check(lambda block: values(block) if all(block) else None, warned)
+    return Check(values, warned)
 
 
 def texts(block: Sequence[str]) -> Sequence[str] | None:
@@ -42,7 +56,7 @@ def _ids(block: Sequence[str]) -> Sequence[str] | None:
     return block if fits and cells.ID_LETTERS.fullmatch("".join(distinct)) else None
 
 
-def _each(convert: cells.Convert) -> Check:
+def _each(convert: cells.Convert) -> Values:
     def convert_all(block: Sequence[str]) -> Sequence[object] | None:
         values = []
         for cell in block:
@@ -55,7 +69,7 @@ def _each(convert: cells.Convert) -> Check:
     return convert_all
 
 
-def _remembering(convert: cells.Convert) -> Check:
+def _remembering(convert: cells.Convert, warned: dict[str, str]) -> Values:
     """For columns with few distinct cells, such as dates and words."""
     known: dict[str, object] = {"": ""}
 
@@ -65,11 +79,14 @@ def _remembering(convert: cells.Convert) -> Check:
             return block
         if len(known) + len(distinct) > _REMEMBERED:
             known.clear()
+            warned.clear()
             known[""] = ""
         for cell in distinct.difference(known):
             value, code = convert(cell) if not cell.isspace() else (None, "spaces")
-            if code:
+            if code in problems.ERRORS or not value or "\n" in cell or "\r" in cell:
                 return None
+            if code:
+                warned[cell] = code
             known[cell] = value
         values = [known[cell] for cell in block]
         if any(isinstance(known[cell], list) for cell in distinct):  # each record has its own

@@ -7,7 +7,7 @@ again cell by cell, to say what and where; both ways give the same records.
 
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rosterd.oneroster.csv import cells, columns, files, headers, lines, problems, rows
 
@@ -93,17 +93,9 @@ class Sheet:
         by_index = list(zip(*body, strict=True))
         if any(by_index[placed.index] != by_index[index] for placed, index in layout.repeated):
             return None
-        values: dict[str, Sequence[object]] = {}
-        for placed, check in zip(layout.placed, clean, strict=True):
-            name = placed.column.name
-            if name in _KEPT_BY_MODE:
-                if not self._plainly_active(name, by_index[placed.index], before):
-                    return None
-                continue
-            converted = check(by_index[placed.index])
-            if converted is None:
-                return None
-            values[placed.column.member] = converted
+        values = self._checked(layout, clean, before, by_index)
+        if values is None:
+            return None
         ids = by_index[layout.placed[0].index]
         extra = [(key, by_index[index]) for key, index in layout.metadata]
         if any(columns.texts(column) is None for _, column in extra):
@@ -111,7 +103,37 @@ class Sheet:
         if len(set(ids)) != len(ids) or not self._seen.isdisjoint(ids):
             return None
         self._seen.update(ids)
+        for placed, check in zip(layout.placed, clean, strict=True):
+            if not check.warned.keys().isdisjoint(by_index[placed.index]):
+                self._warn(placed, check.warned, by_index[placed.index], before)
         return _records(values, extra, before)
+
+    def _checked(
+        self,
+        layout: headers.Layout,
+        clean: Sequence[columns.Check],
+        before: int,
+        by_index: Sequence[Sequence[str]],
+    ) -> dict[str, Sequence[object]] | None:
+        """Values of each column by member; None when a cell is odd."""
+        values: dict[str, Sequence[object]] = {}
+        for placed, check in zip(layout.placed, clean, strict=True):
+            column = by_index[placed.index]
+            if placed.column.name in _KEPT_BY_MODE:
+                if not self._plainly_active(placed.column.name, column, before):
+                    return None
+            elif (converted := check.values(column)) is None:
+                return None
+            else:
+                values[placed.column.member] = converted
+        return values
+
+    def _warn(
+        self, placed: headers.Placed, warned: Mapping[str, str], column: Sequence[str], before: int
+    ) -> None:
+        for line, cell in enumerate(column, before + 1):
+            if cell in warned:
+                self._note(line, placed.index, warned[cell], placed.column.name)
 
     def _plainly_active(self, name: str, column: Sequence[str], before: int) -> bool:
         if self._mode == "delta":
