@@ -4,7 +4,6 @@ The control socket, the console and its JSON all speak to this one desk. It puts
 loops already know and changes nothing itself: permissions change by commits alone.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -103,7 +102,6 @@ class Operating:
         recent = await self.book.accesses(5000)
         rest = _latest(recent, "rest")
         sftp = _latest(recent, "sftp")
-        await asyncio.to_thread(world.warm)
         return [
             self._application(world, world.config, name, rest.get(name), sftp.get(name))
             for name in sorted(world.config.applications)

@@ -129,6 +129,7 @@ async def _build(
     await keys.load()
     served = worlds.Worlds(await _restored(store, machine), now)
     await served.turn_day()
+    served.current.warm()
     book = ledger.Ledger(store, now)
     exports_loop = exporting.Exporting(
         spool=machine.spool,

@@ -112,7 +112,11 @@ class World:
         return view
 
     def warm(self) -> None:
-        """Make every view now, so that nobody's first request waits for it. Any thread."""
+        """Make every view now, so that nobody's first request waits for it.
+
+        On another thread only while nobody else has this roster: what a roster remembers is not
+        shared between threads.
+        """
         if self.config is not None and self.generation is not None:
             for application in self.config.applications:
                 self.view(application)
@@ -243,6 +247,7 @@ class Worlds:
                 published={**old.published, generation.number: self._clock()},
                 today=self._today(old.config),
             )
+            await asyncio.to_thread(new.warm)
             return await self._swap(old, new, record)
 
     async def turn_day(self) -> bool:
@@ -265,7 +270,6 @@ class Worlds:
     async def _swap(self, old: World, new: World, record: Record | None) -> World:
         if record is not None:
             await record(old, new)
-        await asyncio.to_thread(new.warm)
         self._current = new
         async with self._swapped:
             self._swapped.notify_all()
