@@ -27,6 +27,7 @@ _MADE_FROM: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("users", "1.1:role"): ("roles.org",),
     ("users", "1.1:orgs"): ("roles.org", "primaryOrg"),  # the primary one comes first
 }
+_WITH_CHILDREN: Final = frozenset({"orgs", "academicSessions"})  # stored without them
 _ONE_FOR_ALL: Final = ("active",)  # a view holds active records only
 
 
@@ -40,6 +41,7 @@ class Picture:
         self._dates = dates
         self._rules = {name: rules.of(view.grant, name) for name in model.COLLECTIONS}
         self._plain: dict[str, FrozenBitMap] = {}
+        self._uncut: dict[str, FrozenBitMap] = {}
         self._rows: dict[str, FrozenBitMap] = {}
         self._stranded: dict[tuple[str, str], BitMap] = {}
         self._leaves: dict[Hashable, FrozenBitMap] = {}
@@ -50,7 +52,8 @@ class Picture:
     def record(self, collection: str, row: int) -> rosters.Record:
         """The record of a row of the view, with the members and words of this version."""
         record = self.view.roster.record(collection, row)
-        pruning.prune(self.view, collection, row, record)
+        if collection in _WITH_CHILDREN or row not in self._whole(collection):
+            pruning.prune(self.view, collection, row, record)
         self._rules[collection].apply(record)
         return vocabularies.as_given(collection, record, self.version)
 
@@ -63,10 +66,8 @@ class Picture:
     def _find_plain(self, collection: str) -> AbstractBitMap:
         view, rule = self.view, self._rules[collection]
         roster, rows = view.roster, view.rows[collection]
-        plain = rows - roster.dangling(collection)
-        for field in model.ref_fields(collection):
-            plain -= self._cut(collection, field)
-        if ("children" not in rule.withheld) and collection in ("orgs", "academicSessions"):
+        plain: AbstractBitMap = self._whole(collection)
+        if ("children" not in rule.withheld) and collection in _WITH_CHILDREN:
             plain -= roster.relation(collection, "parent").gather(rows)  # stored without children
         if rule.password:
             return BitMap()  # no column tells who has one
@@ -76,6 +77,15 @@ class Picture:
         for member in members:
             plain -= self._carrying(collection, member)
         return plain
+
+    def _whole(self, collection: str) -> FrozenBitMap:
+        """Rows whose references all stay; an export of a million records looks at few of them."""
+        if collection not in self._uncut:
+            whole = self.view.rows[collection] - self.view.roster.dangling(collection)
+            for field in model.ref_fields(collection):
+                whole -= self._cut(collection, field)
+            self._uncut[collection] = FrozenBitMap(whole)
+        return self._uncut[collection]
 
     def _cut(self, collection: str, field: str) -> BitMap:
         """Rows of the view whose `field` names a record outside it."""
