@@ -50,8 +50,9 @@ async def build(
     )
     try:
         last = await _listen(process, request, heard, silence)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), 5.0)  # it has said its last word
+        if last["event"] != "failed":
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), 5.0)  # it has said its last word
         return last
     finally:
         if process.returncode is None:

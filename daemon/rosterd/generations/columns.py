@@ -16,6 +16,7 @@ needs under a lock, or a batch at a time: exports ask from threads of their own.
 import functools
 import shutil
 import threading
+import urllib.parse
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ import apsw
 import orjson
 from pyroaring import BitMap
 
-from rosterd import rosters
+from rosterd import errors, rosters
 from rosterd.generations import layout
 from rosterd.oneroster import model
 
@@ -293,9 +294,15 @@ class Reader:
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-        self._connection = apsw.Connection(f"file:{path.resolve()}?immutable=1", flags=flags)
-        # The first query opens the file: from here on its name may go.
-        self._all("SELECT count(*) FROM sqlite_schema")
+        name = f"file:{urllib.parse.quote(str(path.resolve()))}?immutable=1"
+        try:
+            self._connection = apsw.Connection(name, flags=flags)
+            # The first query opens the file: from here on its name may go.
+            self._all("SELECT count(*) FROM sqlite_schema")
+        except apsw.Error as error:
+            raise errors.InputError(
+                f"cannot open the generation: {path.name} is damaged"
+            ) from error
 
     def close(self) -> None:
         with self._lock:

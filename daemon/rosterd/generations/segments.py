@@ -173,5 +173,5 @@ def _worn(former: mapped.Table) -> bool:
 def _copied(code: Any, former: mapped.Table | None, section: str) -> "array[int]":
     items: array[int] = array(code)
     if former is not None:
-        items.frombytes(former.section(section))
+        items.frombytes(former.section(section).cast("B"))
     return items

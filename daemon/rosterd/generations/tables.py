@@ -402,7 +402,7 @@ def link_files(folder: Path, name: str, former: Path, known: layout.Table) -> No
 def _copied(code: Any, former: mapped.Table | None, section: str) -> "array[int]":
     items: array[int] = array(code)
     if former is not None:
-        items.frombytes(former.section(section))
+        items.frombytes(former.section(section).cast("B"))
     return items
 
 
