@@ -169,7 +169,7 @@ class Operating:
         """Deliver now; gives the run, whatever became of it."""
         return _export(await self.exports_loop.run_now(target, who))
 
-    async def test_target(self, target: str, who: str) -> Mapping[str, Any]:
+    async def test_target(self, target: str, who: str) -> desk.Tested:
         """Sign in at a target as deliveries do."""
         probe = await self.exports_loop.test(target, who)
         return {

@@ -125,7 +125,7 @@ class World:
         """The view as records of one OneRoster version."""
         picture = self._pictures.get((application, version))
         if picture is None:
-            picture = pictures.Picture(self.view(application), version)
+            picture = pictures.Picture(self.view(application), version, self._dated)
             self._pictures[application, version] = picture
         return picture
 
@@ -182,6 +182,9 @@ class World:
         if self.generation is None:
             return _EPOCH
         return self.published.get(self.generation.changed(collection, row), _EPOCH)
+
+    def _dated(self, collection: str, row: int) -> str:
+        return timestamp(self.modified(collection, row))
 
     def _prefix(self, number: int) -> bytes:
         prefix = self._prefixes.get(number)

@@ -70,7 +70,7 @@ class Desk:
             "silent": self.silent,
         }
 
-    def applications(self) -> Sequence[desk.Application]:
+    async def applications(self) -> Sequence[desk.Application]:
         return [
             _application("math-galaxy", "Math Galaxy", sftp="2026-10-05T05:35:00+00:00"),
             _application(

@@ -152,7 +152,7 @@ class Console:
             exports = await self._desk.exports(_LISTED)
         except errors.TemporaryError as error:
             raise web.HTTPServiceUnavailable(reason="the store does not answer") from error
-        status, applications = self._desk.status(), self._desk.applications()
+        status, applications = self._desk.status(), await self._desk.applications()
         text = self._templates.get_template("status.html").render(
             who=operator,
             headline=headline(status),

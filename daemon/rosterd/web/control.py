@@ -45,12 +45,12 @@ async def _status(desk: desks.Desk, request: web.Request, who: str) -> object:
 
 
 async def _applications(desk: desks.Desk, request: web.Request, who: str) -> object:
-    return {"applications": list(desk.applications())}
+    return {"applications": list(await desk.applications())}
 
 
 async def _application(desk: desks.Desk, request: web.Request, who: str) -> object:
     name = request.match_info["name"]
-    for application in desk.applications():
+    for application in await desk.applications():
         if application["name"] == name:
             return application
     raise web.HTTPNotFound(reason="there is no such application")

@@ -160,7 +160,9 @@ class Desk(Protocol):
 
     def status(self) -> Status: ...
 
-    def applications(self) -> Sequence[Application]: ...
+    async def applications(self) -> Sequence[Application]:
+        """By name."""
+        ...
 
     async def imports(self, limit: int) -> Sequence[Import]:
         """The newest first."""
