@@ -261,6 +261,24 @@ async def test_files_side_by_side_end_with_their_manifest(
     assert run.bytes == sum(map(len, files.values()))
 
 
+async def test_a_file_without_rows_is_left_out_or_sent_as_its_header(
+    house: House, server: sshd.Server
+) -> None:
+    await house.exports.run_now("math-sftp", "test")
+    name = "oneroster-math-sftp.zip"
+    before = zipfile.ZipFile(io.BytesIO(house.server.files()[name]))
+    house.clock.pass_by(seconds=1)
+    await house.serve(config(server, {"more": "emptyFiles: header-only"}))
+    await house.exports.run_now("math-sftp", "test")
+    after = zipfile.ZipFile(io.BytesIO(house.server.files()[name]))
+
+    assert "demographics.csv" not in before.namelist()
+    assert b"file.demographics,absent" in before.read("manifest.csv")
+    assert after.read("demographics.csv").startswith(b"sourcedId,status,dateLastModified,")
+    assert after.read("demographics.csv").count(b"\r\n") == 1
+    assert b"file.demographics,bulk" in after.read("manifest.csv")
+
+
 async def test_the_same_world_gives_the_same_bytes(house: House) -> None:
     first = await house.exports.run_now("math-sftp", "test")
     house.clock.pass_by(days=1)

@@ -68,10 +68,6 @@ def build(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
     export = target.export
-    if export.empty_files != "omit":  # the standard has no such files, and the writer makes none
-        raise errors.InputError(
-            f"cannot deliver to {target.name}: emptyFiles: {export.empty_files} is not there yet"
-        )
     if export.packaging == "zip":
         return _zip(picture, target, slot, folder, stopped)
     counts = writer.write(
@@ -79,6 +75,7 @@ def build(
         _records(picture, stopped),
         lambda name: (folder / name).open("xb"),
         metadata=_metadata(picture),
+        header_only=export.empty_files == "header-only",
     )
     # the manifest comes last: it is what tells a reader that the set is whole
     paths = sorted(folder.iterdir(), key=lambda path: (path.name == MANIFEST, path.name))
@@ -102,6 +99,7 @@ def _zip(
             _records(picture, stopped),
             out,
             metadata=_metadata(picture),
+            header_only=target.export.empty_files == "header-only",
             scratch=lambda: cast("BinaryIO", tempfile.TemporaryFile(dir=folder)),  # noqa: SIM115 - the writer closes it
         )
     name = target.export.name(application=target.application, target=target.name, slot=slot.local)

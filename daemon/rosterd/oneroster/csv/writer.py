@@ -38,17 +38,21 @@ def write(
     metadata: MetadataKeys | None = None,
     system_name: str | None = None,
     system_code: str | None = None,
+    header_only: bool = False,
 ) -> dict[str, int]:
     """Write a bulk package file by file; gives the number of rows by stem ("users": 2000).
 
     `open_file` opens a file of that name ("users.csv") for writing; it is closed here. A file
-    without rows is not opened; the manifest comes last, so a folder that has one is complete.
+    without rows is not opened, unless `header_only` asks for its header, which the standard does
+    not know and some consumers want; the manifest comes last, so a folder that has one is complete.
     `metadata` gives the keys of a collection's metadata; without it all records are looked
     through first. InputError never; what `open_file` raises goes through.
     """
     counts: dict[str, int] = {}
     for collection in files.READING_ORDER:
-        counts |= _collection(version, collection, records, open_file, metadata)
+        counts |= _collection(
+            version, collection, records, open_file, metadata, header_only=header_only
+        )
     modes = dict.fromkeys(counts, "bulk")
     with open_file(manifest.NAME) as out:
         text = _text(manifest.rows(version, modes, system_name, system_code))
@@ -64,6 +68,7 @@ def bundle_zip(
     metadata: MetadataKeys | None = None,
     system_name: str | None = None,
     system_code: str | None = None,
+    header_only: bool = False,
     scratch: zips.Scratch = io.BytesIO,
 ) -> dict[str, int]:
     """The same as one zip: the manifest first, the files in its order, bytes by content alone.
@@ -84,6 +89,7 @@ def bundle_zip(
         metadata=metadata,
         system_name=system_name,
         system_code=system_code,
+        header_only=header_only,
     )
     order = (manifest.NAME, *(f"{stem}.csv" for stem in files.FILES[version]))
     zips.write((members[name] for name in order if name in members), out)
@@ -99,6 +105,8 @@ def _collection(
     records: Records,
     open_file: OpenFile,
     metadata: MetadataKeys | None,
+    *,
+    header_only: bool,
 ) -> dict[str, int]:
     """A collection's file and the link files made from the same records, in one pass."""
     keys = sorted(set(_keys(records(collection)) if metadata is None else metadata(collection)))
@@ -118,7 +126,8 @@ def _collection(
                 for row in unfold(record):
                     sheet.add(row)
         sheets = (own, *(sheet for _, sheet in links))
-        return {sheet.name: count for sheet in sheets if (count := sheet.finish())}
+        counts = {sheet.name: sheet.finish(header_only=header_only) for sheet in sheets}
+        return {name: count for name, count in counts.items() if count or header_only}
 
 
 def _keys(records: Iterable[Record]) -> Iterator[str]:
@@ -171,9 +180,9 @@ class _Sheet:
         if len(self._rows) >= _ROWS:
             self._flush()
 
-    def finish(self) -> int:
+    def finish(self, *, header_only: bool) -> int:
         """Write what is left; gives the number of rows."""
-        if self._rows:
+        if self._rows or (header_only and self._out is None):
             self._flush()
         return self._count
 
