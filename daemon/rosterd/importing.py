@@ -98,8 +98,10 @@ class Importing:
                 except errors.TemporaryError as error:
                     _log.warning("imports wait: %s", error)
                     pause = self._limits.poll
+                # not wait_for: on 3.11 it swallows a cancellation that meets the wake-up
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await self._wake.wait()
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)

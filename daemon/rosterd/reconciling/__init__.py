@@ -117,8 +117,10 @@ class Reconciling:
         until = time.monotonic() + pause
         while (left := until - time.monotonic()) > 0 and not self._awake.is_set():
             self._tick()
+            # not wait_for: on 3.11 it swallows a cancellation that meets the wake-up
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._awake.wait(), min(left, _TICK))
+                async with asyncio.timeout(min(left, _TICK)):
+                    await self._awake.wait()
 
     # ------------------------------------------------------------ one pass
 
