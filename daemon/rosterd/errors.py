@@ -64,7 +64,7 @@ class InputError(RosterdError):
         return "\n".join([message, *(f"  {problem}" for problem in self.problems)])
 
 
-class UnsafePlan(RosterdError):  # noqa: N818 - reads as what it is where it is raised: the plan is unsafe
+class UnsafePlan(RosterdError):
     """A person has to approve before this goes on; what is served stays."""
 
 
