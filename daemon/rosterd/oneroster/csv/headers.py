@@ -67,7 +67,8 @@ def read(
             found.add(name, 1, index + 1, code, told)
     _check_missing(file, mode, first, name, found)
     placed = tuple(first[column.name] for column in columns if column.name in first)
-    if [one.index for one in placed] != sorted(one.index for one in placed):
+    order = [one.index for one in placed if one.column in file.columns]
+    if order != sorted(order):
         found.add(name, 1, 0, "header-order")
     return Layout(len(header), placed, tuple(repeated), tuple(sorted(metadata.items())))
 

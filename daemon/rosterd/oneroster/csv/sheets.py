@@ -178,8 +178,8 @@ class Sheet:
                 code = "conflict" if grave else "conflict-ignored"
                 faults.append((index, code, placed.column.name))
         self._metadata(layout, row, record, faults)
-        if status == "tobedeleted" and isinstance(record.get("sourcedId"), str):
-            faults = []  # what leaves need not be in order
+        if status == "tobedeleted" and "sourcedId" in record and not self._file.is_link:
+            faults = []  # what leaves need not be in order; a link is told apart by all it says
         sourced_id = record.get("sourcedId")
         if sourced_id in self._seen:
             faults.append((layout.placed[0].index, "duplicate", "sourcedId"))
