@@ -41,3 +41,7 @@ async def no_tasks_left() -> AsyncIterator[None]:
 
     left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     assert [task.get_name() for task in left] == []
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--bless", action="store_true", help="write tests/golden/expected anew")
