@@ -483,6 +483,24 @@ def test_optional_references_of_another_source_heal(imports: Imports) -> None:
     assert everything(imports.served) == full
 
 
+def test_a_record_that_comes_back_is_rendered_with_what_it_refers_to_now(
+    imports: Imports,
+) -> None:
+    late = packages.changed(packages.district(), "orgs", "school-1", parentSourcedId="hub-1")
+    imports.bring(late)
+    assert "parent" not in imports.record("orgs", "school-1")
+    hub = packages.without(late, orgs="school-1")
+    hub["orgs"].append(packages.org("hub-1", kind="ext:hub"))
+    imports.bring(hub)
+
+    both = packages.without(late)
+    both["orgs"].append(packages.org("hub-1", kind="ext:hub"))
+    imports.bring(both)
+
+    assert imports.record("orgs", "school-1")["parent"] == "hub-1"
+    assert b"hub-1" in everything(imports.served)["orgs"]["school-1"][1]
+
+
 def test_absence_in_one_source_deletes_nothing_of_another(imports: Imports) -> None:
     imports.bring(packages.district())
 

@@ -52,7 +52,8 @@ async def build(
         last = await _listen(process, request, heard, silence)
         if last["event"] != "failed":
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), 5.0)  # it has said its last word
+                async with asyncio.timeout(5.0):  # it has said its last word
+                    await process.wait()
         return last
     finally:
         if process.returncode is None:
@@ -75,7 +76,8 @@ async def _listen(
         process.stdin.close()
     while True:
         try:
-            line = await asyncio.wait_for(process.stdout.readline(), silence)
+            async with asyncio.timeout(silence):
+                line = await process.stdout.readline()
         except TimeoutError:
             return {"event": "failed", "message": f"the import said nothing for {silence:g} s"}
         if not line.endswith(b"\n"):

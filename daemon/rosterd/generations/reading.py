@@ -64,6 +64,11 @@ class Generation:
         """Number of the generation in which the row's record or its being active last changed."""
         return self._changed[collection][row]
 
+    def changes(self, collection: str, rows: Sequence[int]) -> Sequence[int]:
+        """The same of many rows at once."""
+        changed = self._changed[collection]
+        return [changed[row] for row in rows]
+
     def by_change(self, collection: str) -> Mapping[int, FrozenBitMap]:
         """Number of a generation -> active rows that last changed in it.
 
