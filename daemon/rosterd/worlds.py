@@ -15,8 +15,6 @@ from hashlib import sha256
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-import orjson
-
 from rosterd import access, configs, pictures, rosters
 from rosterd.oneroster import rendering
 
@@ -38,12 +36,18 @@ class Pages(Protocol):
         """The records' relations and leaves."""
         ...
 
-    def fragments(self, collection: str, rows: Sequence[int], version: str) -> list[bytes]:
+    def fragments(
+        self, collection: str, rows: Sequence[int], version: str
+    ) -> Sequence[rendering.Part]:
         """Stored JSON of the rows, each without its opening brace and dateLastModified."""
         ...
 
     def changed(self, collection: str, row: int) -> int:
         """Number of the generation in which the row's record last changed."""
+        ...
+
+    def changes(self, collection: str, rows: Sequence[int]) -> Sequence[int]:
+        """The same of many rows at once."""
         ...
 
 
@@ -86,7 +90,7 @@ class World:
     today: date = date.min
     _views: dict[str, access.View] = field(default_factory=dict)
     _pictures: dict[tuple[str, str], pictures.Picture] = field(default_factory=dict)
-    _prefixes: dict[int, bytes] = field(default_factory=dict)
+    _openings: dict[int, bytes] = field(default_factory=dict)
     _rendered: Rendered = field(default_factory=Rendered)
 
     @property
@@ -131,23 +135,30 @@ class World:
 
     def page(
         self, application: str, version: str, collection: str, rows: Sequence[int]
-    ) -> list[bytes]:
-        """The rows' records as JSON objects; hrefs still begin with rendering's markers."""
+    ) -> list[rendering.Part]:
+        """The rows' records as JSON objects with commas between them, in parts that only have to
+        be joined; hrefs still begin with rendering's markers.
+        """
         if self.generation is None:
             raise LookupError("cannot make a page before there is a roster")
         generation = self.generation
         picture = self.picture(application, version)
         plain = picture.plain(collection)
+        fragments: Sequence[rendering.Part]
         if len(plain) == len(picture.view.rows[collection]):
             fragments = generation.fragments(collection, rows, version)
         else:
             fragments = self._mixed(generation, picture, application, collection, rows)
-        prefix = self._prefix
-        changed = generation.changed
-        return [
-            prefix(changed(collection, row)) + fragment
-            for row, fragment in zip(rows, fragments, strict=True)
-        ]
+        numbers = generation.changes(collection, rows)
+        openings = self._openings
+        for number in {*numbers}.difference(openings):
+            openings[number] = self._opening(number)
+        parts: list[rendering.Part] = [b""] * (2 * len(rows))
+        parts[0::2] = map(openings.__getitem__, numbers)
+        parts[1::2] = fragments
+        if parts:
+            parts[0] = parts[0][1:]  # no comma before the first
+        return parts
 
     def _mixed(
         self,
@@ -156,7 +167,7 @@ class World:
         application: str,
         collection: str,
         rows: Sequence[int],
-    ) -> list[bytes]:
+    ) -> list[rendering.Part]:
         """Stored fragments where they may go out as they are, the others rendered again."""
         version = picture.version
         plain = picture.plain(collection)
@@ -164,7 +175,7 @@ class World:
         fragments = dict(
             zip(stored, generation.fragments(collection, stored, version), strict=True)
         )
-        page = []
+        page: list[rendering.Part] = []
         for row in rows:
             fragment = fragments.get(row)
             if fragment is None:
@@ -186,13 +197,10 @@ class World:
     def _dated(self, collection: str, row: int) -> str:
         return timestamp(self.modified(collection, row))
 
-    def _prefix(self, number: int) -> bytes:
-        prefix = self._prefixes.get(number)
-        if prefix is None:
-            moment = timestamp(self.published.get(number, _EPOCH))
-            prefix = b'{"dateLastModified":' + orjson.dumps(moment) + b","
-            self._prefixes[number] = prefix
-        return prefix
+    def _opening(self, number: int) -> bytes:
+        """What stands before the fragment of a record that last changed in that generation."""
+        moment = timestamp(self.published.get(number, _EPOCH))
+        return b"," + rendering.dated(moment)
 
     def revision(self, application: str) -> str:
         """Names what the application is served; equal revisions mean equal answers."""

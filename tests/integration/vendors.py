@@ -12,7 +12,17 @@ import aiohttp
 import yarl
 from aiohttp import web
 
-from rosterd import configs, credentials, loading, rosters, settings, storage, vault, worlds
+from rosterd import (
+    configs,
+    credentials,
+    loading,
+    replays,
+    rosters,
+    settings,
+    storage,
+    vault,
+    worlds,
+)
 from rosterd.oneroster import rendering
 from rosterd.web import app
 
@@ -144,6 +154,9 @@ class Pages:
 
     def changed(self, collection: str, row: int) -> int:
         return self.number
+
+    def changes(self, collection: str, rows: Sequence[int]) -> Sequence[int]:
+        return [self.number] * len(rows)
 
 
 # ---------------------------------------------------------------- the config
@@ -292,7 +305,8 @@ class Service:
 
 
 def settings_of(**more: Any) -> settings.Listen:
-    return settings.Listen(public_url=more.pop("public_url", PUBLIC_URL), **more)
+    """Settings that count no requests, as the clock of these tests stands still."""
+    return settings.Listen(**{"public_url": PUBLIC_URL, "requests_per_minute": 1_000_000, **more})
 
 
 @contextlib.asynccontextmanager
@@ -324,6 +338,8 @@ async def service(
             known,
             listen or settings_of(),
             note=lambda *note: notes.append(note),
+            answered=replays.Replays(clock=clock.seconds),
+            clock=clock.seconds,
         )
         async with listening(served) as address, aiohttp.ClientSession(address) as client:
             yield Service(current, known, store, clock, client, notes)

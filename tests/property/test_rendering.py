@@ -132,7 +132,7 @@ def test_a_tombstone_holds_what_is_required_and_no_more(
 ) -> None:
     collection, record = drawn
     left = rendering.single(
-        collection, b"{" + rendering.tombstone(collection, record, version), ROSTER, RESOURCES
+        collection, [b"{" + rendering.tombstone(collection, record, version)], ROSTER, RESOURCES
     )
     body = orjson.loads(left)[collection]
     assert set(body) == model.required(collection, version) | {"status"}

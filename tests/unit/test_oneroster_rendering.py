@@ -76,7 +76,7 @@ def test_a_1p1_user() -> None:
 
 def test_a_page_is_whole_json_with_its_bases_and_dates() -> None:
     part = rendering.dated("2026-01-01T00:00:00.000Z") + rendering.fragment("users", USER, "1.2")
-    text = rendering.page("users", [part, part], ROSTER, RESOURCES)
+    text = rendering.page("users", [part, b",", part], ROSTER, RESOURCES)
     assert text.startswith(b'{"users":[{"dateLastModified":"2026-01-01T00:00:00.000Z",')
     first, second = orjson.loads(text)["users"]
     assert first == second
@@ -92,7 +92,7 @@ def test_a_single_body_has_one_key() -> None:
     part = rendering.dated("2026-01-01T00:00:00.000Z") + rendering.fragment(
         "demographics", {"sourcedId": "u", "sex": "ext:x"}, "1.2"
     )
-    assert orjson.loads(rendering.single("demographics", part, ROSTER, RESOURCES)) == {
+    assert orjson.loads(rendering.single("demographics", [part], ROSTER, RESOURCES)) == {
         "demographics": {
             "dateLastModified": "2026-01-01T00:00:00.000Z",
             "sourcedId": "u",
@@ -133,7 +133,7 @@ def test_a_class_without_a_type_has_none() -> None:
 
 def test_a_tombstone_says_as_little_as_it_may() -> None:
     text = rendering.single(
-        "user", b"{" + rendering.tombstone("users", USER, "1.1"), ROSTER, ROSTER
+        "user", [b"{" + rendering.tombstone("users", USER, "1.1")], ROSTER, ROSTER
     )
     body = orjson.loads(text)["user"]
     assert body["status"] == "tobedeleted"

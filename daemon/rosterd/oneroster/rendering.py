@@ -7,7 +7,7 @@ fragment is rendered once per generation and served under any URL, until the rec
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -23,6 +23,8 @@ MARK_BYTE = b"\x7f"
 RESOURCES_BYTE = b"\xff"
 
 Body = dict[str, Any]
+Part: TypeAlias = bytes | memoryview
+"""Rendered bytes, or where they lie: to copy them twice costs more than all else of a page."""
 _Form = Callable[[Any], Any]
 
 
@@ -61,19 +63,23 @@ def dated(moment: str) -> bytes:
 
 
 def page(
-    envelope_key: str, parts: Iterable[bytes], roster_base: bytes, resources_base: bytes
+    envelope_key: str, parts: Iterable[Part], roster_base: bytes, resources_base: bytes
 ) -> bytes:
-    """The body of a collection; each part is a whole object (`dated` and a fragment).
+    """The body of a collection; joined, the parts are whole objects (`dated` and a fragment) with
+    commas between them.
 
     A base is an absolute URL without a slash at its end; in 1.1 both are the same.
     """
-    body = b'{"%b":[%b]}' % (envelope_key.encode(), b",".join(parts))
+    body = b"".join((b'{"%b":[' % envelope_key.encode(), *parts, b"]}"))
     return _based(body, roster_base, resources_base)
 
 
-def single(envelope_key: str, part: bytes, roster_base: bytes, resources_base: bytes) -> bytes:
-    """The body of one record, its part made like those of a page."""
-    return _based(b'{"%b":%b}' % (envelope_key.encode(), part), roster_base, resources_base)
+def single(
+    envelope_key: str, parts: Iterable[Part], roster_base: bytes, resources_base: bytes
+) -> bytes:
+    """The body of one record, its parts like those of a page."""
+    body = b"".join((b'{"%b":' % envelope_key.encode(), *parts, b"}"))
+    return _based(body, roster_base, resources_base)
 
 
 def _based(body: bytes, roster_base: bytes, resources_base: bytes) -> bytes:

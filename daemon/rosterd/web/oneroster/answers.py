@@ -5,7 +5,7 @@ header, or one that a proxy adds, would let a caller choose where a vendor's cli
 """
 
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import orjson
@@ -42,14 +42,16 @@ class Writer:
         self,
         found: routes.Found,
         query: parameters.Query,
-        parts: Sequence[bytes],
+        records: Iterable[rendering.Part],
+        *,
+        count: int,
         total: int,
         revision: str,
     ) -> Page:
-        """One page; `parts` are whole JSON objects with hrefs still marked."""
+        """One page of `count` records, as `worlds.World.page` gives them."""
         route = found.route
         roster, resources = self._based(route)
-        body = rendering.page(route.listing.key, parts, roster, resources)
+        body = rendering.page(route.listing.key, records, roster, resources)
         body = self._finished(body, route.listing.key, query)
         return Page(
             body,
@@ -57,20 +59,24 @@ class Writer:
                 "Content-Type": "application/json",
                 "X-Total-Count": str(total),
                 "Link": self._link(found, query, total),
-                "x-count": str(len(parts)),
+                "x-count": str(count),
                 "x-perm-rev": revision,
                 "Cache-Control": "private, no-cache",
                 "Server": SERVER,
             },
-            len(parts),
+            count,
         )
 
     def single(
-        self, route: routes.Route, query: parameters.Query, part: bytes, revision: str
+        self,
+        route: routes.Route,
+        query: parameters.Query,
+        record: Iterable[rendering.Part],
+        revision: str,
     ) -> Page:
         """One record."""
         roster, resources = self._based(route)
-        body = rendering.single(route.listing.single, part, roster, resources)
+        body = rendering.single(route.listing.single, record, roster, resources)
         return Page(
             self._finished(body, route.listing.single, query),
             {

@@ -32,14 +32,14 @@ class Serving:
     def __init__(
         self,
         current: worlds.Worlds,
-        known: credentials.Credentials,
+        callers: auth.Callers,
         *,
         public_url: str,
         router: routes.Router,
         note: Note | None = None,
     ) -> None:
         self._worlds = current
-        self._known = known
+        self._callers = callers
         self._router = router
         self._writer = answers.Writer(public_url)
         self._note = note
@@ -70,7 +70,8 @@ class Serving:
             if request.method not in ("GET", "HEAD"):
                 response = _other_method(request.method)
             else:
-                access = auth.caller(request, self._known)
+                access = self._callers.caller(request, found.route.version)
+                self._callers.admit(access)
                 page = self._page(access, found, query)
                 rows = page.rows
                 response = web.Response(body=page.body, headers=page.headers)
@@ -112,9 +113,11 @@ class Serving:
             return self._one(world, application, found, query)
         listing = self._listing(world, application, found, query)
         rows = listing.page(query.offset, query.limit) if query.offset < listing.total else []
-        parts = world.page(application, route.version, route.listing.collection, rows)
+        records = world.page(application, route.version, route.listing.collection, rows)
         revision = self._revision(world, application)
-        return self._writer.collection(found, query, parts, listing.total, revision)
+        return self._writer.collection(
+            found, query, records, count=len(rows), total=listing.total, revision=revision
+        )
 
     def _one(
         self,
@@ -125,9 +128,9 @@ class Serving:
     ) -> answers.Page:
         route = found.route
         row = self._row(world, application, route, route.listing.name, found.ids[-1])
-        parts = world.page(application, route.version, route.listing.collection, [row])
+        record = world.page(application, route.version, route.listing.collection, [row])
         revision = self._revision(world, application)
-        return self._writer.single(route, query, parts[0], revision)
+        return self._writer.single(route, query, record, revision)
 
     def _row(
         self,
