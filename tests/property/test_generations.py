@@ -293,7 +293,7 @@ def served(generation: generations.Generation) -> dict[str, dict[str, tuple[Any,
         newer = generation.fragments(name, rows, "1.2")
         older = generation.fragments(name, rows, "1.1")
         found[name] = {
-            roster.sourced_id(name, row): (roster.record(name, row), new, old)
+            roster.sourced_id(name, row): (roster.record(name, row), bytes(new), bytes(old))
             for row, new, old in zip(rows, newer, older, strict=True)
         }
     return found

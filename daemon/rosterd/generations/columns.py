@@ -107,11 +107,9 @@ class Gathered:
         self._written.append(row)
         for key, held in self._plain:
             value = get(key)
-            if value is None:
-                continue
             if value in held:
                 held[value].append(row)
-            else:
+            elif value is not None:
                 held[value] = array("I", (row,))
         for read, held in self._read:
             values = read(record)

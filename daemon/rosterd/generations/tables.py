@@ -139,6 +139,7 @@ class Table:
                 write(row, record, data, number, new=False)
                 fresh.append(row)
             wanted[row], lines[row] = 1, line
+        self._cut()
         self.written.update(fresh)
         self.gathered.store()
 
@@ -151,16 +152,26 @@ class Table:
 
     def _new(self, sourced_id: str, source: int) -> int:
         row = len(self.ids)
+        if row == len(self.wanted):
+            self._make_room()
         self.ids.append(sourced_id)
         self.index[sourced_id] = row
-        self.wanted.append(0)
-        self.status.append(layout.GONE)
-        self.source.append(source)
-        self.changed.append(0)
-        self.lines.append(0)
-        for raw in self._raw.values():
-            raw.append(linking.NONE)
+        self.source[row] = source
         return row
+
+    def _make_room(self) -> None:
+        """Lengthen all arrays at once; `absorb` cuts off what was not needed."""
+        room = 4096
+        self.wanted += bytes(room)
+        self.status += bytes(room)
+        for items in (self.source, self.changed, self.lines, *self._raw.values()):
+            items.frombytes(bytes(room * items.itemsize))
+
+    def _cut(self) -> None:
+        size = len(self.ids)
+        del self.wanted[size:], self.status[size:]
+        for items in (self.source, self.changed, self.lines, *self._raw.values()):
+            del items[size:]
 
     def _write(self, row: int, record: Record, data: bytes, number: int, *, new: bool) -> None:
         newer, older = self._render(record)
@@ -355,13 +366,17 @@ class Table:
         return layout.Table(len(self.ids), sum(active), size, names, sections)
 
     def _id_arrays(self) -> dict[str, Any]:
-        encoded = [sourced_id.encode() for sourced_id in self.ids]
-        ends = array("I", itertools.accumulate(map(len, encoded)))
+        joined = "".join(self.ids)
+        encoded = joined.encode()
+        if len(encoded) == len(joined):
+            ends = array("I", itertools.accumulate(map(len, self.ids)))
+        else:
+            ends = array("I", itertools.accumulate(len(each.encode()) for each in self.ids))
         if self.former is not None and self.former.rows == len(self.ids):
             order = array("I", self.former.order)
-        else:
-            order = array("I", sorted(range(len(encoded)), key=encoded.__getitem__))
-        return {"ids": b"".join(encoded), "ends": ends, "order": order}
+        else:  # by code points, which is the order of the encoded bytes too
+            order = array("I", sorted(range(len(self.ids)), key=self.ids.__getitem__))
+        return {"ids": encoded, "ends": ends, "order": order}
 
     def _link_arrays(self) -> dict[str, Any]:
         arrays: dict[str, Any] = {}
