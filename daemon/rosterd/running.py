@@ -31,6 +31,7 @@ from rosterd import (
     operating,
     readiness,
     reconciling,
+    replays,
     settings,
     storage,
     vault,
@@ -223,7 +224,11 @@ async def _listen(stack: contextlib.AsyncExitStack, daemon: Daemon) -> Listening
     tls = None
     if listen.certificate is not None and listen.key is not None:
         tls = listening.Certificate(listen.certificate, listen.key).context
-    vendors = web_app.vendors(daemon.served, daemon.keys, listen, daemon.book.note)
+    answered = replays.Replays(machine.paths.state / "replays")
+    stack.callback(answered.close)
+    vendors = web_app.vendors(
+        daemon.served, daemon.keys, listen, daemon.book.note, answered=answered
+    )
     people = operators.Operators(machine.console.tokens)
     page = console.Console(daemon.desk, people).application()
     socket = await asyncio.to_thread(listening.control_socket, machine.paths.control_socket)

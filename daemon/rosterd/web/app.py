@@ -8,14 +8,15 @@ before they are decoded.
 import asyncio
 import contextlib
 import logging
+import time
 import urllib.parse
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
 
-from rosterd import credentials, settings, worlds
-from rosterd.web import listening, problems, tokens
+from rosterd import credentials, replays, settings, worlds
+from rosterd.web import auth, listening, problems, rates, tokens
 from rosterd.web.oneroster import routes, serving
 
 LONGEST_LINE: Final = 65_536
@@ -33,17 +34,27 @@ def vendors(
     known: credentials.Credentials,
     listen: settings.Listen,
     note: serving.Note | None = None,
+    *,
+    answered: replays.Replays | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> web.Application:
-    """The vendors' listener: OneRoster and the token endpoint."""
+    """The vendors' listener: OneRoster and the token endpoint.
+
+    `answered` remembers signed requests, in memory alone when it is not given; `clock` gives the
+    seconds by which requests are counted.
+    """
     prefix = urllib.parse.urlsplit(listen.public_url).path
+    asked = rates.Rates(listen.requests_per_minute, clock)
     served = serving.Serving(
         current,
-        known,
+        auth.Callers(known, answered or replays.Replays(), asked, listen.public_url),
         public_url=listen.public_url,
         router=routes.Router(prefix=prefix),
         note=note,
     )
-    issuing = tokens.Tokens(current, known, note)
+    issuing = tokens.Tokens(
+        current, known, asked, rates.Rates(tokens.FAILURES_PER_MINUTE, clock), note
+    )
     guard = _guard(listening.Peers(listen.trusted_proxies))
     app = web.Application(client_max_size=tokens.LONGEST_BODY)
     token = guard(issuing.answer)

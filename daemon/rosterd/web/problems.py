@@ -88,6 +88,13 @@ def unknown(what: str) -> Refused:
     return Refused(404, "unknown_object", f"there is no such {what} for this application")
 
 
+def too_many(pause: int) -> Refused:
+    """429 for who has used up a minute's requests; `pause` in seconds."""
+    return Refused(
+        429, "busy", "these are too many requests; slow down", {"Retry-After": str(pause)}
+    )
+
+
 def not_ready() -> Refused:
     """503 while there is nothing to serve yet."""
     return Refused(

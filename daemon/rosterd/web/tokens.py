@@ -11,18 +11,22 @@ import binascii
 import time
 import urllib.parse
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Final
 
 import orjson
 from aiohttp import web
 
 from rosterd import credentials, errors, worlds
-from rosterd.web import accesses, auth
+from rosterd.web import accesses, auth, rates
 from rosterd.web.oneroster import answers, scopes, serving
 
 PATHS: Final = ("/oauth2/token", "/token")
+FAILURES_PER_MINUTE: Final = 60
+"""Wrong secrets from one address, and for one key, before they are answered with 429."""
 LONGEST_BODY: Final = 16_384
 """Bytes."""
+_ANY: Final = ("utf-8", "surrogateescape")
 _PATIENCE: Final = 10.0
 """Seconds within which the body has to be there."""
 
@@ -58,10 +62,15 @@ class Tokens:
         self,
         current: worlds.Worlds,
         known: credentials.Credentials,
+        asked: rates.Rates,
+        failed: rates.Rates,
         note: serving.Note | None = None,
     ) -> None:
+        """`asked` counts what applications ask for, here and elsewhere; `failed` wrong secrets."""
         self._worlds = current
         self._known = known
+        self._asked = asked
+        self._failed = failed
         self._note = note
 
     async def answer(self, request: web.BaseRequest) -> web.Response:
@@ -94,10 +103,17 @@ class Tokens:
             raise Refused(400, "invalid_request", "grant_type is missing")
         if grant_type != "client_credentials":
             raise Refused(400, "unsupported_grant_type", "only client_credentials is offered")
-        for key, secret in _pairs(request.headers.getall("Authorization", []), given):
+        pairs = _pairs(request.headers.getall("Authorization", []), given)
+        for key, secret in pairs:
             client = self._known.authenticate(key, secret)
             if client is not None:
+                _unless(self._asked.wait(client.application))
                 return client
+        # Only who is wrong is slowed down, and only after the secret was looked at: whoever floods
+        # from the same address, or with somebody's key, locks nobody out. Guessing is hopeless
+        # anyway, as secrets have 256 random bits; this keeps the noise down.
+        _unless(self._failed.wait(f"address {request.remote}"))
+        _unless(self._failed.wait(f"key {sha256(pairs[0][0].encode(*_ANY)).hexdigest()}"))
         challenge = {"WWW-Authenticate": f'Basic realm="{auth.REALM}"'}
         raise Refused(401, "invalid_client", "the key or the secret is wrong", challenge)
 
@@ -105,8 +121,6 @@ class Tokens:
         self, client: credentials.Client, given: Mapping[str, str]
     ) -> dict[str, object]:
         world = self._worlds.current
-        if world.config is None:
-            raise errors.TemporaryError("there is no config to judge by")
         standing = auth.standing(world, client.application)
         if standing.refusal is not None:
             raise Refused(400, "unauthorized_client", f"access has ended: {standing.refusal}")
@@ -122,6 +136,11 @@ class Tokens:
             "expires_in": issued.lifetime,
             "scope": " ".join(sorted(issued.scopes)),
         }
+
+
+def _unless(pause: int) -> None:
+    if pause:
+        raise Refused(429, "slow_down", "these are too many requests", {"Retry-After": str(pause)})
 
 
 async def _parameters(request: web.BaseRequest) -> dict[str, str]:

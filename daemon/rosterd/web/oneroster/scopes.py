@@ -44,6 +44,11 @@ def related(version: str, collection: str) -> frozenset[str]:
     return full(version, "resource.readonly" if collection == "resources" else "roster.readonly")
 
 
+def every(version: str) -> frozenset[str]:
+    """All scopes that a version has."""
+    return full(version, *_ROSTER, *_DEMOGRAPHICS, *_RESOURCES[version])
+
+
 def canonical(text: str) -> list[str]:
     """The scopes of a request. One shipping client spells them http://…: the same scopes."""
     return [
