@@ -487,3 +487,12 @@ async def test_a_token_that_could_not_be_stored_is_not_issued(
     assert (status, answer["error"]) == (503, "temporarily_unavailable")
     assert "Retry-After" in headers
     assert service.known._tokens == {}
+
+
+async def test_before_there_is_a_config_no_secret_is_called_wrong(service: vendors.Service) -> None:
+    service.worlds._current = worlds.World()
+
+    status, answer, headers = await post(service, GRANT, Authorization=basic("key", "secret"))
+
+    assert (status, answer["error"]) == (503, "temporarily_unavailable")
+    assert "Retry-After" in headers

@@ -103,11 +103,13 @@ class Tokens:
             raise Refused(400, "invalid_request", "grant_type is missing")
         if grant_type != "client_credentials":
             raise Refused(400, "unsupported_grant_type", "only client_credentials is offered")
+        if self._worlds.current.config is None:
+            # Nobody has a key yet: a right one would be called wrong, and its client would give up.
+            raise errors.TemporaryError("there is no config to judge by")
         pairs = _pairs(request.headers.getall("Authorization", []), given)
         for key, secret in pairs:
             client = self._known.authenticate(key, secret)
             if client is not None:
-                _unless(self._asked.wait(client.application))
                 return client
         # Only who is wrong is slowed down, and only after the secret was looked at: whoever floods
         # from the same address, or with somebody's key, locks nobody out. Guessing is hopeless
@@ -120,6 +122,7 @@ class Tokens:
     async def _issued(
         self, client: credentials.Client, given: Mapping[str, str]
     ) -> dict[str, object]:
+        _unless(self._asked.wait(client.application))
         world = self._worlds.current
         standing = auth.standing(world, client.application)
         if standing.refusal is not None:
