@@ -9,7 +9,7 @@ rule adds a record because another rule lets in less, since a narrowing needs fe
 for it. And wherever a document leaves a choice, the careful one for pupils is taken.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
@@ -140,6 +140,15 @@ class _Basic:
     courses: AbstractBitMap
 
     @property
+    def chosen(self) -> Sequence[tuple[str, AbstractBitMap]]:
+        """The references of a class that must lead to what is selected; not those that may lead
+        anywhere, since a sound class has both.
+        """
+        active = self.roster.active
+        both = (("school", self.orgs, "orgs"), ("course", self.courses, "courses"))
+        return [(field, rows) for field, rows, name in both if rows != active[name]]
+
+    @property
     def day(self) -> date | None:
         """The day on which roles must hold, when the permission wants only current people."""
         return self.today if self.grant.people.current else None
@@ -151,8 +160,7 @@ def _rows(basic: _Basic) -> Rows:
     classes = _classes(basic)
     enrollments, users = _enrolled(basic, classes)
     orgs = picking.above(roster, "orgs", basic.orgs)
-    with_class = roster.relation("classes", "course").gather(classes)
-    courses = basic.courses & (with_class | roster.inverse("courses", "org").gather(orgs))
+    courses = _courses(basic, classes, orgs)
     users |= _unenrolled(basic, users)
     rows: dict[str, AbstractBitMap] = {
         "orgs": orgs,
@@ -183,31 +191,46 @@ def _rows(basic: _Basic) -> Rows:
     return rows
 
 
+def _courses(basic: _Basic, classes: AbstractBitMap, orgs: AbstractBitMap) -> AbstractBitMap:
+    """The selected courses that have one of the classes or an org that is shown."""
+    roster = basic.roster
+    offered = basic.courses & roster.inverse("courses", "org").gather(orgs)
+    taught = roster.inverse("classes", "course")
+    return offered | picking.leading(taught, basic.courses - offered, classes)
+
+
 def _classes(basic: _Basic) -> AbstractBitMap:
     """Classes of the orgs and of the courses, both."""
-    roster, sound = basic.roster, basic.sound["classes"]
-    parts: list[AbstractBitMap] = [sound]
-    for field, chosen, among in (
-        ("school", basic.orgs, roster.active["orgs"]),
-        ("course", basic.courses, roster.active["courses"]),
-    ):
-        if chosen != among:  # a sound class has both, so all of them reach every class
-            parts.append(roster.inverse("classes", field).gather(chosen))
+    roster = basic.roster
+    parts: list[AbstractBitMap] = [basic.sound["classes"]]
+    parts.extend(roster.inverse("classes", field).gather(rows) for field, rows in basic.chosen)
     if basic.grant.classes is not None:
         parts.append(picking.select(roster, basic.grant.classes, basic.today))
     return picking.all_of(parts)
 
 
+def _every_enrollment(basic: _Basic, classes: AbstractBitMap) -> AbstractBitMap:
+    roster, sound = basic.roster, basic.sound["enrollments"]
+    if basic.grant.classes is not None:
+        return sound & roster.inverse("enrollments", "class").gather(classes)
+    # a class has one school and one course, so what lies behind both lies in the classes
+    behind = (roster.behind(field, rows, "enrollments") for field, rows in basic.chosen)
+    return picking.all_of([sound, *behind])
+
+
+def _every_user(basic: _Basic, classes: AbstractBitMap) -> BitMap:
+    roster, sound, chosen = basic.roster, basic.sound["users"], basic.chosen
+    if len(chosen) > 1 or basic.grant.classes is not None or roster.dangling("classes"):
+        return roster.class_users.gather(classes) & sound
+    # whole schools, or whole courses
+    field, rows = chosen[0] if chosen else ("school", basic.orgs)
+    return roster.behind(field, rows, "users") & sound
+
+
 def _enrolled(basic: _Basic, classes: AbstractBitMap) -> tuple[AbstractBitMap, BitMap]:
     """Enrollments of these classes and their users, narrowed together by `people`."""
-    roster, sound = basic.roster, basic.sound
-    of_class = roster.inverse("enrollments", "class")
-    others = sound["classes"] - classes
-    if len(others) < len(classes):  # every sound enrollment has one class: take the smaller half
-        every = sound["enrollments"] - of_class.gather(others)
-    else:
-        every = sound["enrollments"] & of_class.gather(classes)
-    users = roster.class_users.gather(classes) & sound["users"]
+    roster = basic.roster
+    every, users = _every_enrollment(basic, classes), _every_user(basic, classes)
     kept = _narrowed(basic, every, users)
     gone = every - kept
     if not gone:
@@ -311,7 +334,9 @@ def _sessions(
     roster: rosters.Roster, classes: AbstractBitMap, courses: AbstractBitMap
 ) -> AbstractBitMap:
     """Sessions of classes and courses, what they are parts of, and the grading periods in them."""
-    named = roster.relation("classes", "terms").gather(classes)
+    # sessions are few and classes are many
+    terms = roster.inverse("classes", "terms")
+    named = picking.leading(terms, roster.active["academicSessions"], classes)
     named |= roster.relation("courses", "schoolYear").gather(courses)
     periods = picking.leaf(roster, "academicSessions", "type", "=", "gradingPeriod")
     below = picking.below(roster, "academicSessions", named) & periods

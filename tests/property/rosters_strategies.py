@@ -76,7 +76,7 @@ class Maker:
             "name": self.word(),
             "type": word,
             **self.some(identifier=self.word(), metadata={"code": self.word()}),
-            **self.ref("parent", "orgs"),
+            **(self.ref("parent", "orgs") or self.ref("parent", "orgs")),
         }
 
     def resource(self) -> dict[str, Any]:
@@ -206,7 +206,7 @@ class Maker:
 DICE = st.builds(Random, st.integers(0, 2**32 - 1))
 SIZES = st.fixed_dictionaries(
     {
-        "orgs": st.integers(2, 5),
+        "orgs": st.integers(3, 7),
         "academicSessions": st.integers(1, 5),
         "resources": st.integers(0, 2),
         "courses": st.integers(1, 4),
@@ -280,7 +280,8 @@ def _selection(draw: st.DrawFn, district: District, collection: str) -> Any:
 
 
 def toggle(draw: st.DrawFn) -> Any:
-    roles = st.lists(st.sampled_from(sorted({*WORDS, "ext:guest"})), min_size=1, unique=True)
+    words = st.sampled_from(("student", *sorted({*WORDS, "ext:guest"})))
+    roles = st.lists(words, min_size=1, max_size=3, unique=True)
     return draw(st.one_of(st.booleans(), st.builds(lambda named: {"roles": named}, roles)))
 
 
@@ -374,7 +375,7 @@ def _narrower_selection(draw: st.DrawFn, selected: Any, collection: str) -> Any:
     elif len(parts.get("ids", ())) > 1:
         parts["ids"] = parts["ids"][1:]
     else:
-        parts["where"] = f"({parts['where']}) AND {draw(st.sampled_from(WHERES[collection]))}"
+        parts["where"] = f"({parts['where']}) AND ({draw(st.sampled_from(WHERES[collection]))})"
     return parts
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
-from hypothesis import assume, event, given
+from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from rosterd import access, configs, listings, pictures, rosters
@@ -273,11 +273,14 @@ def _queries(
     return queries
 
 
+@settings(suppress_health_check=[HealthCheck.filter_too_much])  # many changes move the view
 @given(st.data())
 def test_what_is_outside_a_view_changes_no_answer_of_it(data: st.DataObject) -> None:
     district = data.draw(made.any_district())
-    grant = made.grant_of(data.draw(made.any_rules(district)), data.draw(made.EXCLUDES))
+    rules = {**data.draw(made.basic_rules(district)), **data.draw(made.field_rules())}
+    grant = made.grant_of(rules, data.draw(made.EXCLUDES))
     view = district.view(grant)
+    assume(view.rows["users"])
     other = data.draw(made.elsewhere(district, view))
     again = other.view(grant)
     assume(shown(again) == shown(view))

@@ -4,6 +4,7 @@ The leaves are answered by the roster; everything else is sets. A record that la
 no comparison of it wherever matching gives access.
 """
 
+from array import array
 from collections.abc import Iterable
 from datetime import date
 from typing import Final
@@ -82,6 +83,15 @@ def _closed(rows: AbstractBitMap, relation: relations.Relation) -> BitMap:
         new = relation.gather(new) - found
         found |= new
     return found
+
+
+def leading(
+    relation: relations.Relation, candidates: AbstractBitMap, rows: AbstractBitMap
+) -> BitMap:
+    """The candidates that the relation leads from to any of these rows."""
+    return BitMap(
+        [each for each in candidates if not rows.isdisjoint(BitMap(array("I", relation.of(each))))]
+    )
 
 
 def all_of(parts: Iterable[AbstractBitMap]) -> AbstractBitMap:

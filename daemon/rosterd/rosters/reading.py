@@ -90,6 +90,7 @@ class Roster:
         self._leaves: dict[Hashable, FrozenBitMap] = {}
         self._orders: dict[Hashable, array[int]] = {}
         self._holdings: dict[Hashable, Mapping[str, Relation]] = {}
+        self._behind: dict[tuple[str, str, int], FrozenBitMap] = {}
 
     def dangling(self, collection: str) -> FrozenBitMap:
         """Active rows that name a record which is not active: what is stored of them is not what
@@ -145,6 +146,26 @@ class Roster:
             ORDERS_KEPT,
             lambda: self._backing.order(collection, path, descending=descending),
         )
+
+    def behind(self, field: str, rows: AbstractBitMap, what: str) -> BitMap:
+        """What lies behind the classes of these schools or courses.
+
+        `field` is "school" or "course", `what` "enrollments" or "users". The sets of each school
+        and course are made once and stay: putting sets together is ten times as fast as gathering
+        what is in them, and nearly every permission goes by school and course.
+        """
+        of_class = self.class_users
+        if what == "enrollments":
+            of_class = self.inverse("enrollments", "class")
+        classes = self.inverse("classes", field)
+        found = []
+        for row in rows:
+            key = (field, what, row)
+            if key not in self._behind:
+                reached = of_class.gather(BitMap(classes.of(row)))
+                self._behind[key] = FrozenBitMap(reached)
+            found.append(self._behind[key])
+        return BitMap.union(BitMap(), *found)
 
     def role_holders(
         self, roles: Collection[str] | None, orgs: AbstractBitMap, today: date | None
