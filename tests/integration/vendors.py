@@ -77,7 +77,13 @@ def district() -> dict[str, list[Record]]:
             _session("g1", "gradingPeriod", "t1"),
         ],
         "courses": [
-            {"sourcedId": "c-math", "title": "Mathematics", "org": "d", "subjects": ["math"]},
+            {
+                "sourcedId": "c-math",
+                "title": "Mathematics",
+                "org": "d",
+                "subjects": ["math"],
+                "resources": ["r1"],
+            },
             {"sourcedId": "c-art", "title": "Art", "org": "d", "subjects": ["art", "craft"]},
         ],
         "classes": [
@@ -95,7 +101,7 @@ def district() -> dict[str, list[Record]]:
                 for index, student in enumerate(students[4:7])
             ],
             _person(ODD, "Odd", "student", "north"),
-            _person("t1", "Terry", "teacher", "north"),
+            _person("t1", "Terry", "teacher", "north", resources=["r1"]),
             _person("t2", "Toni", "teacher", "south"),
             _person("a1", "Alex", "siteAdministrator", "north"),
         ],

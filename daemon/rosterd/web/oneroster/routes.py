@@ -4,6 +4,7 @@ Paths are matched as they came over the wire, segment by segment, and only then 
 may hold `/`, which arrives as %2F. A trailing slash is accepted, since several clients send one.
 """
 
+import re
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pyroaring import AbstractBitMap
 
 from rosterd import pictures
 from rosterd.oneroster import model
-from rosterd.web.oneroster import scopes
+from rosterd.web.oneroster import relations, scopes
 
 BASES: Final[Mapping[tuple[str, str], str]] = {
     ("1.1", "rostering"): "/ims/oneroster/v1p1",
@@ -23,7 +24,6 @@ BASES: Final[Mapping[tuple[str, str], str]] = {
 }
 
 Rows = Callable[[pictures.Picture], AbstractBitMap]
-Within = Callable[[pictures.Picture, tuple[int, ...]], AbstractBitMap]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Route:
     scopes: frozenset[str]
     single: bool = False
     parents: tuple[str, ...] = ()
-    within: Within | None = None
+    within: relations.Within | None = None
 
     @property
     def url(self) -> str:
@@ -105,8 +105,72 @@ def _core(version: str) -> Iterator[Route]:
         )
 
 
+# operation, path, what it lists, which of it. Students and teachers of a class are those enrolled
+# as such, whatever else they are, so these list users; at a school they are so by their own role.
+# The last two are beyond the standard: ClassLink has them, and its clients ask.
+_RELATED: Final[tuple[tuple[str, str, str, relations.Within], ...]] = (
+    ("getClassesForSchool", "/schools/{schools}/classes", "classes",
+     relations.naming("classes", "school")),
+    ("getCoursesForSchool", "/schools/{schools}/courses", "courses", relations.courses_of_school),
+    ("getEnrollmentsForSchool", "/schools/{schools}/enrollments", "enrollments",
+     relations.enrollments_of_school),
+    ("getStudentsForSchool", "/schools/{schools}/students", "students",
+     relations.people_of_school("student")),
+    ("getTeachersForSchool", "/schools/{schools}/teachers", "teachers",
+     relations.people_of_school("teacher")),
+    ("getTermsForSchool", "/schools/{schools}/terms", "terms", relations.terms_of_school),
+    ("getEnrollmentsForClassInSchool", "/schools/{schools}/classes/{classes}/enrollments",
+     "enrollments", relations.in_school(relations.naming("enrollments", "class"))),
+    ("getStudentsForClassInSchool", "/schools/{schools}/classes/{classes}/students", "users",
+     relations.in_school(relations.enrolled("student"))),
+    ("getTeachersForClassInSchool", "/schools/{schools}/classes/{classes}/teachers", "users",
+     relations.in_school(relations.enrolled("teacher"))),
+    ("getStudentsForClass", "/classes/{classes}/students", "users", relations.enrolled("student")),
+    ("getTeachersForClass", "/classes/{classes}/teachers", "users", relations.enrolled("teacher")),
+    ("getClassesForCourse", "/courses/{courses}/classes", "classes",
+     relations.naming("classes", "course")),
+    ("getClassesForTerm", "/terms/{terms}/classes", "classes",
+     relations.naming("classes", "terms")),
+    ("getGradingPeriodsForTerm", "/terms/{terms}/gradingPeriods", "gradingPeriods",
+     relations.naming("academicSessions", "parent")),
+    ("getClassesForStudent", "/students/{students}/classes", "classes",
+     relations.classes_of("student")),
+    ("getClassesForTeacher", "/teachers/{teachers}/classes", "classes",
+     relations.classes_of("teacher")),
+    ("getClassesForUser", "/users/{users}/classes", "classes", relations.classes_of(None)),
+    ("getResourcesForClass", "/classes/{classes}/resources", "resources",
+     relations.named_by("classes", "resources")),
+    ("getResourcesForCourse", "/courses/{courses}/resources", "resources",
+     relations.named_by("courses", "resources")),
+    ("getResourcesForUser", "/users/{users}/resources", "resources",
+     relations.named_by("users", "resources")),
+    ("getUsersForClass", "/classes/{classes}/users", "users", relations.enrolled(None)),
+    ("getUsersForSchool", "/schools/{schools}/users", "users", relations.people_of_school(None)),
+)  # fmt: skip
+_NEWER: Final = frozenset({"getResourcesForUser"})  # users of 1.1 have no resources
+
+
+def _related(version: str) -> Iterator[Route]:
+    for operation, path, name, within in _RELATED:
+        if version == "1.1" and operation in _NEWER:
+            continue
+        listing = model.LISTINGS[name]
+        yield Route(
+            operation,
+            version,
+            "resources" if name == "resources" else "rostering",
+            path,
+            listing,
+            scopes.related(version, listing.collection),
+            parents=tuple(_PARENT.findall(path)),
+            within=within,
+        )
+
+
+_PARENT: Final = re.compile(r"\{(\w+)\}")
+
 ROUTES: Final[tuple[Route, ...]] = tuple(
-    route for version in model.VERSIONS for route in _core(version)
+    route for version in model.VERSIONS for route in (*_core(version), *_related(version))
 )
 
 
