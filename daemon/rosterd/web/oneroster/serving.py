@@ -69,6 +69,9 @@ class Serving:
                 raise problems.Refused(404, "unknown_object", "there is no such endpoint")
             if request.method not in ("GET", "HEAD"):
                 response = _other_method(request.method)
+            elif self._worlds.current.config is None:
+                # Nobody has a token before the first accepted commit: a 401 would blame the vendor.
+                raise problems.not_ready()
             else:
                 access = self._callers.caller(request, found.route.version)
                 self._callers.admit(access)
