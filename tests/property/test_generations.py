@@ -387,6 +387,9 @@ TEXTS = {
     "courses": ["org!='a-orgs-1'", "schoolYear='a-academicSessions-0'", "title='TBeta'"],
     "classes": ["terms='a-academicSessions-0,b-academicSessions-1'", "location!='alpha'"],
     "users": [
+        "sourcedId~'A-USERS'", "sourcedId>'a-users-1'", "sourcedId<='b-users-0'",
+        "sourcedId!='b-users-1'", "sourcedId>='a-users-2'", "sourcedId<'a-users-2'",
+        "sourcedId~'0b-'", "sourcedId~'ü'",
         "email='ünder'", "email!='alpha'", "roles.org='a-orgs-0'", "orgs~'b-orgs'",
         "agents='a-users-1'", "role='student'", "primaryOrg!='b-orgs-1'",
     ],

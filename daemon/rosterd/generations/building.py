@@ -135,9 +135,8 @@ class _Build:
         named = {request.source, *request.sources}
         self._sources = (*known, *([request.source] if request.source not in known else ()))
         self._source = self._sources.index(request.source)
-        self._gone = frozenset(
-            index for index, name in enumerate(self._sources) if name not in named
-        )
+        gone = (index for index, name in enumerate(self._sources) if name not in named)
+        self._import = tables.Import(request.number, self._source, frozenset(gone))
         former_columns = self._former.folder / layout.COLUMNS if self._former else None
         self._writer = columns.Writer(work / layout.COLUMNS, former_columns)
         self._tables: dict[str, tables.Table] = {}
@@ -170,21 +169,21 @@ class _Build:
         told = name in bundle.names or deltas.concerns(bundle, name)
         moved = any(self._tables[each].moved for each in linking.targets(name) - {name})
         if known and self._former and not (told or moved or self._stale) and name in _LEAVES:
-            tables.link_files(self._work, name, self._former.folder, known)
+            layout.link_files(self._work, name, self._former.folder, known)
             self._done[name] = known
             return False
         former = self._former.tables[name] if self._former else None
         table = tables.Table(self._work, name, former, self._writer, self._tables)
         self._tables[name] = table
         if known and self._former and not (told or moved or self._stale):
-            tables.link_files(self._work, name, self._former.folder, known)
+            layout.link_files(self._work, name, self._former.folder, known)
             self._done[name] = known
             return False
         self._absorb(table, bundle, report)
         table.link(self._request.number, report)
         if self._stale:
             table.render_all(self._request.number)
-        report.count(name, table.counts())
+        report.count(table)
         self._done[name] = table.close()
         self._tell({"event": "collection", "name": name, "rows": table.delivered})
         touched = table.touched
@@ -194,14 +193,8 @@ class _Build:
 
     def _absorb(self, table: tables.Table, bundle: reader.Bundle, report: reports.Report) -> None:
         def absorb(delivered: Iterator[Any], untold: frozenset[str]) -> None:
-            table.absorb(
-                self._counted(table.name, delivered),
-                number=self._request.number,
-                source=self._source,
-                gone=self._gone,
-                untold=untold,
-                notes=report,
-            )
+            counted = self._counted(table.name, delivered)
+            table.absorb(counted, self._import, untold, report)
 
         name = table.name
         if name in bundle.names:

@@ -323,11 +323,25 @@ class Reader:
                 yield found, BitMap.deserialize(blob)
 
     def equal(self, collection: str, key: str, value: str) -> BitMap:
-        """Rows whose text is exactly this."""
-        statement = f'SELECT row FROM {_table("texts", collection)} WHERE "{key}" = ?'
+        """Rows that have exactly this text, or this one among several."""
         if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
             return BitMap()  # half a letter: no text has it, and SQLite takes no such value
-        return BitMap([row for (row,) in self._all(statement, (value,))])
+        if key in plan(collection).texts:
+            statement = f'SELECT row FROM {_table("texts", collection)} WHERE "{key}" = ?'
+            return self._rows(statement, (value,))
+        statement = f"SELECT row FROM {_table('many', collection)} WHERE key = ? AND value = ?"
+        return self._rows(statement, (key, value))
+
+    def valued(self, collection: str, key: str) -> BitMap:
+        """Rows that have any value of a text or of what is kept in the child table."""
+        if key in plan(collection).texts:
+            table = _table("texts", collection)
+            return self._rows(f'SELECT row FROM {table} WHERE "{key}" IS NOT NULL', ())
+        statement = f"SELECT row FROM {_table('many', collection)} WHERE key = ?"
+        return self._rows(statement, (key,))
+
+    def _rows(self, statement: str, bindings: tuple[object, ...]) -> BitMap:
+        return BitMap([row for (row,) in self._all(statement, bindings)])
 
     def column(self, collection: str, key: str) -> Iterator[tuple[int, Values]]:
         """(row, values) of a text, or of what is kept in the child table, by rows."""

@@ -10,12 +10,13 @@ rows' places are 64-bit numbers, `segment << SEGMENT_SHIFT | offset`.
 """
 
 import dataclasses
+import itertools
 import os
 import re
 import shutil
 import sys
 from array import array
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -115,6 +116,25 @@ def write_arrays(path: Path, arrays: "Mapping[str, Items]") -> tuple[int, dict[s
         size = file.tell()
         sync(file.fileno())
     return size, sections
+
+
+def id_arrays(ids: Sequence[str], order: Sequence[int] | None) -> "dict[str, Items]":
+    """The sections that a row is found by; `order` is the sorted table if it is known already."""
+    joined = "".join(ids)
+    encoded = joined.encode()
+    if len(encoded) == len(joined):
+        ends = array("I", itertools.accumulate(map(len, ids)))
+    else:
+        ends = array("I", itertools.accumulate(len(each.encode()) for each in ids))
+    if order is None:  # by code points, which is the order of the encoded bytes too
+        order = sorted(range(len(ids)), key=ids.__getitem__)
+    return {"ids": encoded, "ends": ends, "order": array("I", order)}
+
+
+def link_files(folder: Path, name: str, former: Path, known: Table) -> None:
+    """Share the files of an unchanged collection with the former generation."""
+    for each in (f"{name}.arrays", *known.segments):
+        (folder / each).hardlink_to(former / each)
 
 
 def sync(descriptor: int) -> None:

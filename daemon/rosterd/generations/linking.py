@@ -212,3 +212,20 @@ def inverse(starts: "array[int]", ends: "array[int]", rows: int) -> "tuple[array
     """Edges of lists from the other end, which has that many rows."""
     relation = rosters.Relation(memoryview(starts), memoryview(ends)).inverted(rows)
     return array("I", relation.starts), array("I", relation.targets)
+
+
+def list_edges(
+    raws: Lists, found: bytes, active: Flags
+) -> "tuple[array[int], tuple[array[int], array[int]]]":
+    """(active rows that lose a reference, their edges)."""
+    lost = array("I")
+    starts, ends = array("I", [0]), array("I")
+    alive: Callable[[int], int] = found.__getitem__
+    for row, is_active in enumerate(active):
+        if is_active and (raw := raws.of(row)):
+            kept = [each - SHIFT for each in raw if alive(each)]
+            ends.extend(kept)
+            if len(kept) < len(raw):
+                lost.append(row)
+        starts.append(len(ends))
+    return lost, (starts, ends)

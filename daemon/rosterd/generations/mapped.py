@@ -8,6 +8,7 @@ import bisect
 import itertools
 import mmap
 import os
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -105,6 +106,30 @@ class Table:
             return row
         return None
 
+    def ids_beyond(self, operator: str, sourced_id: str) -> BitMap:
+        """Rows whose id is > >= < or <= this one, by code points: a piece of the sorted table."""
+        wanted = sourced_id.encode(errors="surrogatepass")
+        find = bisect.bisect_left if operator in (">=", "<") else bisect.bisect_right
+        place = find(self.order, wanted, key=self.id_bytes)
+        return BitMap(array("I", self.order[place:] if ">" in operator else self.order[:place]))
+
+    def ids_with(self, part: str) -> BitMap | None:
+        """Rows whose id contains this folded text; None when only folding each id could tell."""
+        whole = bytes(self._ids)
+        if not part or not whole.isascii():
+            return None
+        if not part.isascii():
+            return BitMap()
+        whole, wanted, ends = whole.lower(), part.encode(), self._ends
+        found, place = array("I"), whole.find(wanted)
+        while place >= 0:
+            row = bisect.bisect_right(ends, place)
+            if place + len(wanted) <= ends[row]:
+                found.append(row)
+                place = ends[row] - 1
+            place = whole.find(wanted, place + 1)
+        return BitMap(found)
+
     # -- records
 
     def fragments(self, rows: Sequence[int], version: str) -> list[memoryview]:
@@ -160,3 +185,11 @@ def by_change(table: Table, active: FrozenBitMap) -> dict[int, FrozenBitMap]:
     for row in active:
         found.setdefault(changed[row], []).append(row)
     return {number: FrozenBitMap(BitMap(rows)) for number, rows in found.items()}
+
+
+def copied(code: Any, table: Table | None, section: str) -> "array[int]":
+    """An array of a table that may be written to; empty without a table."""
+    items: array[int] = array(code)
+    if table is not None:
+        items.frombytes(table.section(section).cast("B"))
+    return items

@@ -142,19 +142,42 @@ class _Backing:
     def leaf(self, collection: str, leaf: filters.Leaf, *, missing: bool) -> BitMap:
         path, active = leaf.path, self._active[collection]
         accepts = filters.predicate(leaf, missing=missing)
-        if leaf.operator == "=" and (exact := self._equal(collection, leaf)) is not None:
-            return BitMap(exact & active)
-        found, valued = BitMap(), BitMap()
-        for values, rows in self._groups(collection, path):
-            valued |= rows
-            if accepts(values):
-                found |= rows
+        if (quick := self._quickly(collection, leaf)) is not None:
+            found, valued = quick
+        else:
+            found, valued = BitMap(), BitMap()
+            for values, rows in self._groups(collection, path):
+                valued |= rows
+                if accepts(values):
+                    found |= rows
         if accepts(()):
             found |= active - valued
         return BitMap(found & active)
 
+    def _quickly(
+        self, collection: str, leaf: filters.Leaf
+    ) -> tuple[BitMap, FrozenBitMap | BitMap] | None:
+        """(rows that a leaf accepts, rows that have a value), when there is a way to tell that
+        reads no values.
+        """
+        key = leaf.path.key
+        if key == "sourcedId" and leaf.operator not in ("=", "!="):
+            table = self._tables[collection]
+            if leaf.operator == "~":
+                found = table.ids_with(filters.fold(leaf.value))
+            else:
+                found = table.ids_beyond(leaf.operator, leaf.value)
+            return None if found is None else (found, self._active[collection])
+        if leaf.operator not in ("=", "!="):
+            return None
+        equal = self._equal(collection, leaf)
+        if equal is None or leaf.operator == "=":
+            return None if equal is None else (equal, equal)
+        valued = self._valued(collection, key)
+        return None if valued is None else (BitMap(valued - equal), valued)
+
     def _equal(self, collection: str, leaf: filters.Leaf) -> BitMap | None:
-        """Rows whose one value is exactly this, when there is a way that reads nothing else."""
+        """Rows that `=` accepts, when there is a way that reads nothing else."""
         path = leaf.path
         if path.key == "sourcedId":
             row = self.row(collection, leaf.value)
@@ -165,9 +188,16 @@ class _Backing:
             if row is None or row not in self._active[target]:
                 return BitMap()
             return BitMap(self._inverses[collection, path.key].of(row))
-        if path.key in columns.plan(collection).texts:
+        if _stored(collection, path) and not (path.many and "," in leaf.value):
             return self._texts.equal(collection, path.key, leaf.value)
         return None
+
+    def _valued(self, collection: str, key: str) -> FrozenBitMap | BitMap | None:
+        if key == "sourcedId":
+            return self._active[collection]
+        if (collection, key) in rosters.RELATIONS:
+            return None
+        return self._texts.valued(collection, key)
 
     def _groups(
         self, collection: str, path: model.FieldPath
@@ -309,6 +339,12 @@ class _Backing:
 
 def _users_path(key: str) -> model.FieldPath:
     return columns.plan("users").posted[key]
+
+
+def _stored(collection: str, path: model.FieldPath) -> bool:
+    """Whether its values are texts of SQL."""
+    known = columns.plan(collection)
+    return path.key in known.texts or path.key in known.many or path.key.startswith("metadata.")
 
 
 def _posted(collection: str, path: model.FieldPath) -> bool:

@@ -8,7 +8,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pyroaring import BitMap
+
 from rosterd import errors
+from rosterd.generations import layout, linking, tables
 from rosterd.oneroster.csv import files, problems, reader
 
 KEPT: Final = 200
@@ -46,9 +49,18 @@ class Report:
             severity: errors.Severity = "warning" if warning else "error"
             self._kept.append(errors.Problem(path, line, 0, message, code, severity))
 
-    def count(self, collection: str, counts: Mapping[str, int]) -> None:
-        """Keep a table's counts, as tables.Table.counts gives them."""
-        self._tables[collection] = counts
+    def count(self, table: tables.Table) -> None:
+        """Count what became of the rows of a linked table."""
+        now, before = table.active(), table.before.ljust(len(table.status), b"\0")
+        both = BitMap(linking.rows_of(linking.both(now, before)))
+        self._tables[table.name] = {
+            "rows": table.delivered,
+            "active": sum(now),
+            "added": sum(linking.without(now, before)),
+            "changed": len(both & (table.written | table.repaired)),
+            "removed": sum(linking.without(before, now)),
+            "held": bytes(table.status).count(layout.HELD),
+        }
 
     def as_json(self) -> dict[str, Any]:
         """{"version", "files": {name: {"mode", "errors", "warnings", and for collections "rows",

@@ -66,10 +66,10 @@ class Segments:
         self._folder = folder
         self._former = former
         self._table = collection
-        self.place: array[int] = _copied("Q", former, "place")
-        self.newer: array[int] = _copied("I", former, "newer")
-        self.older: array[int] = _copied("I", former, "older")
-        self.size: array[int] = _copied("I", former, "size")
+        self.place: array[int] = mapped.copied("Q", former, "place")
+        self.newer: array[int] = mapped.copied("I", former, "newer")
+        self.older: array[int] = mapped.copied("I", former, "older")
+        self.size: array[int] = mapped.copied("I", former, "size")
         self._kept: tuple[str, ...] = former.segments if former else ()
         self._file: int | None = None
         self._name = ""
@@ -168,10 +168,3 @@ class Segments:
 def _worn(former: mapped.Table) -> bool:
     total, garbage = former.garbage()
     return len(former.segments) >= FILES or (garbage > _WORTH and 2 * garbage > total)
-
-
-def _copied(code: Any, former: mapped.Table | None, section: str) -> "array[int]":
-    items: array[int] = array(code)
-    if former is not None:
-        items.frombytes(former.section(section).cast("B"))
-    return items

@@ -8,7 +8,8 @@ that one source drops takes along the enrollments that another one brought, and 
 
 import itertools
 from array import array
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,6 +28,18 @@ class Notes(Protocol):
     """Where problems of rows go: line, code, and the member at fault (never a value)."""
 
     def row(self, collection: str, line: int, code: str, member: str = "") -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """What all tables of one build have to know."""
+
+    number: int
+    """Of the generation."""
+    source: int
+    """Index of the source that delivers."""
+    gone: frozenset[int]
+    """Sources that are declared no more: their rows may be taken over."""
 
 
 class Table:
@@ -52,12 +65,14 @@ class Table:
         self.before = status.translate(_ACTIVE)
         self.wanted = bytearray(status.translate(_WANTED))
         self.status = bytearray(status)
-        self.source = _copied("H", former, "source")
-        self.changed = _copied("I", former, "changed")
+        self.source = mapped.copied("H", former, "source")
+        self.changed = mapped.copied("I", former, "changed")
         self.segments = segments.Segments(folder, name, former)
         self.gathered = columns.Gathered(name, writer)
         self._render = segments.renderer(name)
-        self._raw = {field: _copied("I", former, f"raw:{field}") for field, _ in self._singles}
+        self._raw = {
+            field: mapped.copied("I", former, f"raw:{field}") for field, _ in self._singles
+        }
         self._raws = {field: _lists(former, field) for field, _ in self._lists}
         found = {**others, name: self}  # a user's agents are users
         self._single_members = [
@@ -100,18 +115,10 @@ class Table:
     # -- what a delivery says
 
     def absorb(
-        self,
-        delivered: Iterable[rows.Row],
-        *,
-        number: int,
-        source: int,
-        gone: frozenset[int],
-        untold: frozenset[str],
-        notes: Notes,
+        self, delivered: Iterable[rows.Row], work: Import, untold: frozenset[str], notes: Notes
     ) -> None:
-        """Take rows in. `gone` are sources that are declared no more: their rows may be taken
-        over. `untold` are members that stay as they are known.
-        """
+        """Take rows in. `untold` are members that stay as they are known."""
+        number, source, gone = work.number, work.source, work.gone
         index, lines, wanted, owners = self.index, self.lines, self.wanted, self.source
         dumps, segment, write = orjson.dumps, self.segments, self._write
         fresh = array("I")
@@ -273,7 +280,7 @@ class Table:
             self._edges[field] = linking.single_edges(raw, alive)
         for field, target in self._lists:
             found, raws = self._lookup(target), self._raws[field]
-            lost_rows, edges = _list_edges(raws, found, active)
+            lost_rows, edges = linking.list_edges(raws, found, active)
             dangling.update(lost_rows)
             for row in lost_rows:
                 if self.lines[row]:
@@ -334,29 +341,18 @@ class Table:
         """Whether anything that is served changed."""
         return bool(self.moved or self.written or self.repaired)
 
-    def counts(self) -> dict[str, int]:
-        """Rows delivered, and active records added, changed and removed."""
-        now, before = self.active(), self.before.ljust(len(self.status), b"\0")
-        both = BitMap(linking.rows_of(linking.both(now, before)))
-        return {
-            "rows": self.delivered,
-            "active": sum(now),
-            "added": sum(linking.without(now, before)),
-            "changed": len(both & (self.written | self.repaired)),
-            "removed": sum(linking.without(before, now)),
-            "held": bytes(self.status).count(layout.HELD),
-        }
-
     def close(self) -> layout.Table:
         """Write the arrays and the segments' ends; everything is on the disk afterwards."""
         names = self.segments.close()
         active = self.active()
+        settled = self.former is not None and self.former.rows == len(self.ids)
+        known = self.former.order if self.former is not None and settled else None
         arrays: dict[str, Any] = {
             "status": self.status,
             "source": self.source,
             "changed": self.changed,
             **self.segments.arrays(),
-            **self._id_arrays(),
+            **layout.id_arrays(self.ids, known),
             "active": BitMap(linking.rows_of(active)).serialize(),
             "pruned": self.pruned.serialize(),
             "unresolved": self._unresolved.serialize(),
@@ -364,19 +360,6 @@ class Table:
         }
         size, sections = layout.write_arrays(self.folder / f"{self.name}.arrays", arrays)
         return layout.Table(len(self.ids), sum(active), size, names, sections)
-
-    def _id_arrays(self) -> dict[str, Any]:
-        joined = "".join(self.ids)
-        encoded = joined.encode()
-        if len(encoded) == len(joined):
-            ends = array("I", itertools.accumulate(map(len, self.ids)))
-        else:
-            ends = array("I", itertools.accumulate(len(each.encode()) for each in self.ids))
-        if self.former is not None and self.former.rows == len(self.ids):
-            order = array("I", self.former.order)
-        else:  # by code points, which is the order of the encoded bytes too
-            order = array("I", sorted(range(len(self.ids)), key=self.ids.__getitem__))
-        return {"ids": encoded, "ends": ends, "order": order}
 
     def _link_arrays(self) -> dict[str, Any]:
         arrays: dict[str, Any] = {}
@@ -408,38 +391,8 @@ class Table:
         self.segments.abandon()
 
 
-def link_files(folder: Path, name: str, former: Path, known: layout.Table) -> None:
-    """Share the files of an unchanged collection with the former generation."""
-    for each in (f"{name}.arrays", *known.segments):
-        (folder / each).hardlink_to(former / each)
-
-
-def _copied(code: Any, former: mapped.Table | None, section: str) -> "array[int]":
-    items: array[int] = array(code)
-    if former is not None:
-        items.frombytes(former.section(section).cast("B"))
-    return items
-
-
 def _lists(former: mapped.Table | None, field: str) -> linking.Lists:
     if former is None:
         return linking.Lists(array("I", [0]), array("I"))
     relation = former.relation(f"raw starts:{field}", f"raw targets:{field}")
     return linking.Lists(relation.starts, relation.targets)
-
-
-def _list_edges(
-    raws: linking.Lists, found: bytes, active: bytes
-) -> "tuple[array[int], tuple[array[int], array[int]]]":
-    """(active rows that lose a reference, their edges)."""
-    lost = array("I")
-    starts, ends = array("I", [0]), array("I")
-    alive: Callable[[int], int] = found.__getitem__
-    for row, is_active in enumerate(active):
-        if is_active and (raw := raws.of(row)):
-            kept = [each - linking.SHIFT for each in raw if alive(each)]
-            ends.extend(kept)
-            if len(kept) < len(raw):
-                lost.append(row)
-        starts.append(len(ends))
-    return lost, (starts, ends)
