@@ -229,13 +229,19 @@ def _every_user(basic: _Basic, classes: AbstractBitMap) -> BitMap:
 
 def _enrolled(basic: _Basic, classes: AbstractBitMap) -> tuple[AbstractBitMap, BitMap]:
     """Enrollments of these classes and their users, narrowed together by `people`."""
-    roster = basic.roster
+    roster, people = basic.roster, basic.grant.people
     every, users = _every_enrollment(basic, classes), _every_user(basic, classes)
+    user, of_user = roster.relation("enrollments", "user"), roster.inverse("enrollments", "user")
+    if people.where is not None:
+        fit = users & picking.matching(roster, "users", people.where, missing=False)
+        unfit = users - fit
+        few = len(unfit) < len(fit)
+        every = every - of_user.gather(unfit) if few else every & of_user.gather(fit)
+        users = fit  # all enrollments of a person stay or go, so nobody else loses the last one
     kept = _narrowed(basic, every, users)
     gone = every - kept
     if not gone:
         return every, users
-    user, of_user = roster.relation("enrollments", "user"), roster.inverse("enrollments", "user")
     if len(kept) < len(gone):
         return kept, user.gather(kept)
     touched = user.gather(gone)
@@ -243,6 +249,7 @@ def _enrolled(basic: _Basic, classes: AbstractBitMap) -> tuple[AbstractBitMap, B
 
 
 def _narrowed(basic: _Basic, every: AbstractBitMap, users: AbstractBitMap) -> AbstractBitMap:
+    """What of a person's enrollments can stay while others go."""
     roster, people = basic.roster, basic.grant.people
     kept = every
     if people.current:
@@ -250,11 +257,6 @@ def _narrowed(basic: _Basic, every: AbstractBitMap, users: AbstractBitMap) -> Ab
         # a missing date is an open end: neither leaf accepts it
         kept = kept - picking.leaf(roster, "enrollments", "beginDate", ">", today)
         kept = kept - picking.leaf(roster, "enrollments", "endDate", "<=", today)
-    if people.where is not None:
-        fit = users & picking.matching(roster, "users", people.where, missing=False)
-        unfit, of_user = users - fit, roster.inverse("enrollments", "user")
-        few = len(unfit) < len(fit)
-        kept = kept - of_user.gather(unfit) if few else kept & of_user.gather(fit)
     if people.roles is not None:
         kept = kept & _in_role(basic, kept, users, people.roles)
     return kept
