@@ -249,6 +249,20 @@ LEAVES = [
 ]
 
 
+def test_users_of_1p1_get_roles_by_the_kind_of_their_orgs(imports: Imports) -> None:
+    imports.bring({"orgs": packages.district()["orgs"]}, source="hr", version="1.1")
+    cells = {"role": "administrator", "orgSourcedIds": "district-1,school-1"}
+
+    imports.bring({"users": [packages.user("head-1", **cells)]}, version="1.1")
+
+    assert imports.record("users", "head-1")["roles"] == [
+        {"roleType": "primary", "role": "districtAdministrator", "org": "district-1"},
+        {"roleType": "primary", "role": "siteAdministrator", "org": "school-1"},
+    ]
+    _, _, older = everything(imports.served)["users"]["head-1"]
+    assert b'"role":"administrator"' in older
+
+
 # ---------------------------------------------------------------- the next import
 
 
