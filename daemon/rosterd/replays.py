@@ -11,6 +11,7 @@ request would cost more than the request. Every daemon remembers its own.
 import contextlib
 import logging
 import os
+import sys
 import time
 from array import array
 from collections.abc import Callable
@@ -23,6 +24,7 @@ BEHIND: Final = 600
 AHEAD: Final = 300
 """Seconds that a timestamp may lie in the future."""
 _STRETCH: Final = 300  # seconds of one set
+_SIZE: Final = 8  # bytes of a number
 
 _log = logging.getLogger(__name__)
 
@@ -95,9 +97,10 @@ class Replays:
     def _load(self, folder: Path) -> None:
         for path in folder.iterdir():
             if path.name.isdecimal():
-                numbers = array("Q")
                 content = path.read_bytes()
-                numbers.frombytes(content[: len(content) // 8 * 8])
+                whole = len(content) // _SIZE * _SIZE
+                os.truncate(path, whole)  # or half a number would shift all that follow
+                numbers = array("Q", content[:whole])
                 self._seen[int(path.name)] = set(numbers)
         self._tidy()
         for stretch in self._seen:
@@ -114,7 +117,7 @@ class Replays:
 
     def _write(self, stretch: int, file: int, number: int) -> None:
         try:
-            os.write(file, number.to_bytes(8, "little"))
+            os.write(file, number.to_bytes(_SIZE, sys.byteorder))
         except OSError as error:
             os.close(self._files.pop(stretch))
             self._alone(error)
@@ -126,4 +129,4 @@ class Replays:
 
 def _number(key: str, timestamp: int, nonce: str) -> int:
     text = f"{key}\0{timestamp}\0{nonce}".encode("utf-8", "surrogateescape")
-    return int.from_bytes(blake2b(text, digest_size=8).digest(), "little")
+    return int.from_bytes(blake2b(text, digest_size=_SIZE).digest(), sys.byteorder)
