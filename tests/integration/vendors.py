@@ -288,7 +288,7 @@ class Service:
         self, url: str, token: str | None = None, method: str = "GET", **more: Any
     ) -> tuple[int, Mapping[str, str], bytes]:
         """(status, headers, body) of one request; `url` goes over the wire as it is."""
-        headers = {**more.pop("headers", {})}
+        headers = {"Accept-Encoding": "identity", **more.pop("headers", {})}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         async with self.client.request(

@@ -51,6 +51,7 @@ def vendors(
         public_url=listen.public_url,
         router=routes.Router(prefix=prefix),
         note=note,
+        clock=clock,
     )
     issuing = tokens.Tokens(
         current, known, asked, rates.Rates(tokens.FAILURES_PER_MINUTE, clock), note

@@ -29,6 +29,23 @@ class Page(NamedTuple):
     body: bytes
     headers: dict[str, str]
     rows: int
+    status: int = 200
+
+
+def unchanged(revision: str, tag: str) -> Page:
+    """The answer to who holds already what they ask for."""
+    return Page(b"", _headers(revision, tag), 0, 304)
+
+
+def _headers(revision: str, tag: str) -> dict[str, str]:
+    return {
+        "x-perm-rev": revision,
+        "ETag": tag,
+        # To ask again is cheap, and an answer kept without asking could outlive a permission.
+        "Cache-Control": "private, no-cache",
+        "Vary": "Accept-Encoding",
+        "Server": SERVER,
+    }
 
 
 class Writer:
@@ -47,6 +64,7 @@ class Writer:
         count: int,
         total: int,
         revision: str,
+        tag: str,
     ) -> Page:
         """One page of `count` records, as `worlds.World.page` gives them."""
         route = found.route
@@ -60,9 +78,7 @@ class Writer:
                 "X-Total-Count": str(total),
                 "Link": self._link(found, query, total),
                 "x-count": str(count),
-                "x-perm-rev": revision,
-                "Cache-Control": "private, no-cache",
-                "Server": SERVER,
+                **_headers(revision, tag),
             },
             count,
         )
@@ -72,19 +88,16 @@ class Writer:
         route: routes.Route,
         query: parameters.Query,
         record: Iterable[rendering.Part],
+        *,
         revision: str,
+        tag: str,
     ) -> Page:
         """One record."""
         roster, resources = self._based(route)
         body = rendering.single(route.listing.single, record, roster, resources)
         return Page(
             self._finished(body, route.listing.single, query),
-            {
-                "Content-Type": "application/json",
-                "x-perm-rev": revision,
-                "Cache-Control": "private, no-cache",
-                "Server": SERVER,
-            },
+            {"Content-Type": "application/json", **_headers(revision, tag)},
             1,
         )
 

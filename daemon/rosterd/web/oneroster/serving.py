@@ -5,6 +5,7 @@ token, a slice of a bitmap, a join of stored bytes. One World is taken at the st
 end. There is no middleware: errors, and the line in the access log, are made right here.
 """
 
+import asyncio
 import logging
 import time
 import traceback
@@ -17,11 +18,13 @@ from pyroaring import AbstractBitMap
 from rosterd import credentials, errors, listings, worlds
 from rosterd.oneroster import model
 from rosterd.web import accesses, auth, problems
-from rosterd.web.oneroster import answers, kept, parameters, routes
+from rosterd.web.oneroster import answers, kept, packing, parameters, routes, validators, walks
 
 _log = logging.getLogger(__name__)
 
 METHODS: Final = "GET, HEAD, OPTIONS"
+_TIDY_EVERY: Final = 60.0
+"""Seconds between looks at walks that nobody goes on with."""
 Note = Callable[[str, Literal["rest", "token"], str], None]
 """Called with (application, kind, status) after each request of a known application."""
 
@@ -37,12 +40,15 @@ class Serving:
         public_url: str,
         router: routes.Router,
         note: Note | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._worlds = current
         self._callers = callers
         self._router = router
         self._writer = answers.Writer(public_url)
+        self._validators = validators.Validators(public_url)
         self._note = note
+        self._walks = walks.Walks(clock)
         self._world = current.current
         self._forget()
 
@@ -54,8 +60,14 @@ class Serving:
     async def follow(self) -> None:
         """Let go of the former World as soon as another is served: it holds a whole roster."""
         while True:
-            world = await self._worlds.wait(self._world)
-            self._take(world)
+            try:
+                async with asyncio.timeout(_TIDY_EVERY):
+                    world = await self._worlds.wait(self._world)
+            except TimeoutError:
+                self._walks.tidy()
+            else:
+                if world is not self._world:  # a request may have come first
+                    self._take(world)
 
     async def answer(self, request: web.BaseRequest) -> web.Response:
         """The response to any request below the server's root."""
@@ -75,9 +87,9 @@ class Serving:
             else:
                 access = self._callers.caller(request, found.route.version)
                 self._callers.admit(access)
-                page = self._page(access, found, query)
+                page = self._page(access, found, query, request)
                 rows = page.rows
-                response = web.Response(body=page.body, headers=page.headers)
+                response = await _response(page, request)
         except problems.Refused as refused:
             response = refusal(self._version(found, path), refused)
         except Exception as error:  # noqa: BLE001 - a request never ends the server, nor shows why
@@ -98,7 +110,9 @@ class Serving:
             self._note(access.application, "rest", str(response.status))
         return response
 
-    def _page(self, access: credentials.Access, found: routes.Found, raw: str) -> answers.Page:
+    def _page(
+        self, access: credentials.Access, found: routes.Found, raw: str, request: web.BaseRequest
+    ) -> answers.Page:
         world = self._worlds.current
         if world is not self._world:
             self._take(world)
@@ -112,28 +126,45 @@ class Serving:
         if world.generation is None:
             raise problems.not_ready()
         query = parameters.read(raw, route)
+        total = 0
         if route.single:
-            return self._one(world, application, found, query)
-        listing = self._listing(world, application, found, query)
-        rows = listing.page(query.offset, query.limit) if query.offset < listing.total else []
-        records = world.page(application, route.version, route.listing.collection, rows)
+            rows = [self._row(world, application, route, route.listing.name, found.ids[-1])]
+        else:
+            world, listing = self._walked(world, application, found, query)
+            total = listing.total
+            rows = listing.page(query.offset, query.limit) if query.offset < total else []
         revision = self._revision(world, application)
+        tag = self._validators.tag(application, revision, request.raw_path)
+        held = request.headers.get("If-None-Match")
+        if held is not None and validators.matches(held, tag):
+            return answers.unchanged(revision, tag)
+        records = world.page(application, route.version, route.listing.collection, rows)
+        if route.single:
+            return self._writer.single(route, query, records, revision=revision, tag=tag)
         return self._writer.collection(
-            found, query, records, count=len(rows), total=listing.total, revision=revision
+            found, query, records, count=len(rows), total=total, revision=revision, tag=tag
         )
 
-    def _one(
+    def _walked(
         self,
         world: worlds.World,
         application: str,
         found: routes.Found,
         query: parameters.Query,
-    ) -> answers.Page:
-        route = found.route
-        row = self._row(world, application, route, route.listing.name, found.ids[-1])
-        record = world.page(application, route.version, route.listing.collection, [row])
-        revision = self._revision(world, application)
-        return self._writer.single(route, query, record, revision)
+    ) -> tuple[worlds.World, listings.Listing]:
+        """The listing that a page is cut from, with the World that its records come from."""
+        walk = (found.route.version, found.route.path, found.ids, query.text)
+        if query.offset:
+            begun = self._walks.following(application, walk)
+            if begun is not None:
+                return begun.world, begun.listing
+        listing = self._listing(world, application, found, query)
+        if not query.offset:
+            if listing.total < query.limit:  # that was all of it: nobody asks for more
+                self._walks.end(application, walk)
+            else:
+                self._walks.begin(application, walk, world, listing)
+        return world, listing
 
     def _row(
         self,
@@ -151,6 +182,8 @@ class Serving:
         row = picture.view.roster.row(listing.collection, sourced_id)
         if row is not None and row in picture.rows(name):
             return row
+        if route.single and row is not None and row in picture.departed.rows(name):
+            return row  # its tombstone; as a parent it is gone
         also = routes.ALSO.get(name)
         if row is not None and also is not None and row in also(picture):
             return row
@@ -186,6 +219,8 @@ class Serving:
         return self._kept.get((application, route.version, route.path, *parents, query.text), make)
 
     def _revision(self, world: worlds.World, application: str) -> str:
+        if world is not self._world:  # of a walk
+            return world.revision(application)
         revision = self._revisions.get(application)
         if revision is None:
             revision = self._revisions[application] = world.revision(application)
@@ -194,6 +229,7 @@ class Serving:
     def _take(self, world: worlds.World) -> None:
         self._world = world
         self._forget()
+        self._walks.turn(world)
 
     def _version(self, found: routes.Found | None, path: str) -> str:
         return found.route.version if found is not None else self._router.version(path)
@@ -201,6 +237,14 @@ class Serving:
 
 def _operation(found: routes.Found | None) -> str:
     return found.route.operation if found is not None else "-"
+
+
+async def _response(page: answers.Page, request: web.BaseRequest) -> web.Response:
+    body = page.body
+    if len(body) >= packing.LEAST and packing.accepted(request.headers.get("Accept-Encoding", "")):
+        body = await packing.packed(body)
+        page.headers["Content-Encoding"] = "gzip"
+    return web.Response(status=page.status, body=body, headers=page.headers)
 
 
 def _other_method(method: str) -> web.Response:
