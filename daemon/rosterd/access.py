@@ -105,7 +105,7 @@ def _sound(roster: rosters.Roster, excluded: AbstractBitMap) -> Rows:
     rows["enrollments"] -= roster.inverse("enrollments", "user").gather(excluded)
     rows["demographics"] -= _broken(roster, "demographics", ("user",))
     rows["demographics"] -= roster.inverse("demographics", "user").gather(excluded)
-    nameless = _broken(roster, "users", ("roles.org",))
+    nameless = BitMap(roster.roleless)
     if nameless:  # nobody could say in which role they are here, unless an enrollment does
         seen = roster.inverse("enrollments", "user").gather(nameless) & rows["enrollments"]
         nameless -= roster.relation("enrollments", "user").gather(seen)

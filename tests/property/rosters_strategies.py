@@ -117,7 +117,7 @@ class Maker:
             "enabledUser": self.dice.choice(("true", "false")),
             "givenName": self.word(),
             "familyName": self.word(),
-            "roles": [self.role() for _ in range(self.dice.choice((1, 1, 1, 2, 3)))],
+            "roles": [self.role() for _ in range(self.dice.choice((1, 1, 1, 2, 3, 0)))],
             **self.some(
                 username=self.word(),
                 phone=self.word(),
@@ -167,7 +167,8 @@ class Maker:
                     "credentials": [{"type": "t", "username": "u", "password": self.word()}],
                 }
                 user["userProfiles"] = [profile]
-                user["roles"][0]["userProfile"] = profile["sourcedId"]
+                for role in user["roles"][:1]:
+                    role["userProfile"] = profile["sourcedId"]
 
     # ------------------------------------------------------------ small choices
 
@@ -494,7 +495,8 @@ def _disguise_user(maker: Maker, record: dict[str, Any], view: access.View, show
         record["userProfiles"] = [
             {"sourcedId": maker.new_id("profile"), "profileType": "p", "vendorId": "maker"}
         ]
-        record["roles"][0]["userProfile"] = record["userProfiles"][0]["sourcedId"]
+        for role in record["roles"][:1]:
+            role["userProfile"] = record["userProfiles"][0]["sourcedId"]
 
 
 def _add(maker: Maker, collection: str, shown: Shown) -> None:

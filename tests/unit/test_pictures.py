@@ -80,6 +80,20 @@ def test_who_has_no_role_left_gets_the_one_of_an_enrollment() -> None:
     assert given(older, "users", "pupil-w")["orgs"] == ["east"]
 
 
+def test_who_came_without_any_role_gets_the_one_of_an_enrollment_too() -> None:
+    records = districts.records()
+    del records["users"][1]["roles"]  # pupil-w
+    del records["users"][9]["roles"]  # newcomer-e, who has no enrollment either
+    made = picture(FULL, records)
+
+    # two enrollments say student; the first one gives the school
+    assert given(made, "users", "pupil-w")["roles"] == [districts.role("student", "west")]
+    assert "pupil-w" not in plain(made, "users")
+    assert "pupil-w" in found(made, "users", "roles.role='student'")
+    # a body without roles would be refused by strict clients, and nobody says what to put there
+    assert "newcomer-e" not in found(made, "users", "sourcedId>''")
+
+
 def test_of_several_enrollments_the_one_with_the_fewest_rights_says_the_role() -> None:
     records = districts.records()
     for sourced_id, word in (("e20", "administrator"), ("e21", "ext:guest"), ("e22", "teacher")):

@@ -41,7 +41,7 @@ def prune(view: access.View, collection: str, row: int, record: Record) -> None:
 
 
 def stranded(view: access.View, collection: str, field: str) -> BitMap:
-    """Rows of the view whose record names in `field` a record outside it.
+    """Rows of the view whose record does not keep `field` as it is: it names a record outside.
 
     Found on relations alone, from the smaller side where each record names exactly one.
     """
@@ -49,6 +49,8 @@ def stranded(view: access.View, collection: str, field: str) -> BitMap:
     target = rosters.RELATIONS[collection, field]
     inside = view.rows[target]
     outside = roster.active[target] - inside
+    if (collection, field) == ("users", "roles.org"):  # who has none is given one as well
+        return (roster.inverse(collection, field).gather(outside) | roster.roleless) & rows
     if not outside or (collection, field) in _CLOSED:
         return BitMap()
     inverse = roster.inverse(collection, field)
@@ -83,7 +85,7 @@ def _prune_member(view: access.View, record: Record, field: str, target: str) ->
 def _prune_roles(view: access.View, row: int, record: Record) -> None:
     roles = record.pop("roles", ())
     kept = [role for role in roles if _shared(view, "orgs", role["org"])]
-    if not kept and roles:
+    if not kept:
         made = _enrolled_role(view, row) or _family_role(view, row)
         kept = [made] if made else []
     if kept:

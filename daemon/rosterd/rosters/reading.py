@@ -90,6 +90,7 @@ class Roster:
         self._leaves: dict[Hashable, FrozenBitMap] = {}
         self._orders: dict[Hashable, array[int]] = {}
         self._holdings: dict[Hashable, Mapping[str, Relation]] = {}
+        self._roleless: FrozenBitMap | None = None
         self._behind: dict[tuple[str, str, int], FrozenBitMap] = {}
 
     def dangling(self, collection: str) -> FrozenBitMap:
@@ -97,6 +98,14 @@ class Roster:
         may be shown.
         """
         return self._backing.dangling(collection)
+
+    @property
+    def roleless(self) -> FrozenBitMap:
+        """Active users without a role at any active org."""
+        if self._roleless is None:
+            placed = self.inverse("users", "roles.org").gather(self.active["orgs"])
+            self._roleless = FrozenBitMap(self.active["users"] - placed)
+        return self._roleless
 
     def relation(self, collection: str, field: str) -> Relation:
         return self._backing.relation(collection, field)
