@@ -178,6 +178,7 @@ people = 2
 address = "127.0.0.1"
 port = {installation.port}
 public_url = "http://127.0.0.1:{installation.port}"
+requests_per_minute = 1000000  # whoever tries it out may also try how fast it is
 
 [console]
 port = {installation.console_port}
