@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from rosterd import documents, errors, generations, settings, storage, worlds
+from rosterd import documents, errors, generations, holdings, settings, storage, worlds
 from rosterd.generations import building, calling, deliveries
 
 MANIFEST: Final = "manifest.csv"
@@ -319,7 +319,7 @@ class Importing:
         generation = await asyncio.to_thread(generations.open_generation, path)
         kept: list[storage.Import] = []
 
-        async def record(_: worlds.World, new: worlds.World) -> None:
+        async def record(old: worlds.World, new: worlds.World) -> None:
             time_published = new.published[generation.number]
             imported = storage.Import(
                 source=source,
@@ -334,7 +334,9 @@ class Importing:
                 generation.number, generation.name, time_published, event["report"]
             )
             await self._state.run(
-                lambda store: store.publish_generation(published, imported=imported)
+                lambda store: store.publish_generation(
+                    published, imported=imported, held=holdings.writes(old.held, new.held)
+                )
             )
             kept.append(imported)
 

@@ -14,7 +14,7 @@ import signal
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from rosterd import (
     exporting,
     generations,
     git,
+    holdings,
     importing,
     ledger,
     operating,
@@ -48,6 +49,8 @@ SILENCE: Final[Mapping[str, float]] = {"reconciling": 180.0, "importing": 180.0,
 steps, and each step has its own deadline well below this."""
 DAY_CHECK: Final = 20.0
 """Seconds between two looks at the calendar."""
+LEAD: Final = timedelta(seconds=5)
+"""How long recording a change may take: its moment lies so far ahead that none lies behind it."""
 TIDY: Final = 600.0
 """Seconds between two rounds of forgetting expired tokens and generations nobody holds."""
 
@@ -128,8 +131,8 @@ async def _build(
     store = await stack.enter_async_context(storage.open_sqlite(machine.state_db))
     keys = credentials.Credentials(store, chest)
     await keys.load()
-    served = worlds.Worlds(await _restored(store, machine), now)
-    await served.turn_day()
+    served = worlds.Worlds(await _restored(store, machine), now, LEAD)
+    await _turn_day(served, store)
     served.current.warm()
     book = ledger.Ledger(store, now)
     exports_loop = exporting.Exporting(
@@ -216,6 +219,7 @@ async def _restored(store: storage.Storage, machine: settings.Settings) -> world
         commit=applied.commit if applied is not None else None,
         generation=generation,
         published=publications,
+        held=holdings.restored(await store.run(lambda kept: kept.holdings())),
     )
 
 
@@ -313,10 +317,22 @@ async def _until_first_ends(tasks: list[asyncio.Task[None]], stop: asyncio.Event
 async def _turn_days(daemon: Daemon) -> None:
     """Grants end and terms begin at midnight of the repository's timezone."""
     while True:
-        if await daemon.served.turn_day():
+        turned = False
+        try:
+            turned = await _turn_day(daemon.served, daemon.store)
+        except errors.TemporaryError as error:
+            _log.warning("the new day has to wait: %s", error)
+        if turned:
             _log.info("a new day: %s", daemon.served.current.today)
             await daemon.keys.sweep(daemon.served.current)
         await asyncio.sleep(DAY_CHECK)
+
+
+async def _turn_day(served: worlds.Worlds, store: storage.Storage) -> bool:
+    async def record(old: worlds.World, new: worlds.World) -> None:
+        await store.run(lambda kept: kept.keep_holdings(holdings.writes(old.held, new.held)))
+
+    return await served.turn_day(record)
 
 
 async def _tidy(daemon: Daemon) -> None:

@@ -3,20 +3,25 @@
 A World is the frozen pair of an accepted config and a generation of the roster. A request, an
 export or a plan takes the current one once and keeps it to its end, so nobody ever sees half a
 change. Proposals come one at a time: each is planned against the other half as it is now, is
-recorded, and only then does one reference move.
+recorded, and only then does one reference move. With each swap goes one step of what every
+application holds (`holdings`), under one moment that comes never twice.
 """
 
 import asyncio
 import collections
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from hashlib import sha256
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from rosterd import access, configs, pictures, rosters
+from pyroaring import AbstractBitMap, BitMap, FrozenBitMap
+
+from rosterd import access, configs, documents, holdings, pictures, rosters
 from rosterd.oneroster import rendering
+
+_log = logging.getLogger(__name__)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RENDERED_BYTES = 48 * 2**20
@@ -50,6 +55,14 @@ class Pages(Protocol):
         """The same of many rows at once."""
         ...
 
+    def by_change(self, collection: str) -> Mapping[int, FrozenBitMap]:
+        """Number of a generation -> active rows that last changed in it."""
+        ...
+
+    def by_source(self, collection: str, rows: AbstractBitMap) -> Mapping[str, AbstractBitMap]:
+        """Name of a source -> those of the rows that it brought."""
+        ...
+
 
 class Rendered:
     """Records rendered again, bounded in bytes; the oldest go first."""
@@ -79,8 +92,9 @@ class World:
     """(config, generation) at one moment; either may be missing before there is a first one.
 
     `published` maps the number of each generation to the moment it began to be served, which is
-    what dateLastModified says. `today` is the date in the repository's timezone: grants and dates
-    are judged by it, and a new day is a new World.
+    what dateLastModified says, unless the record came to an application later: `held` has what each of them
+    holds. `today` is the date in the repository's timezone: grants and dates are judged by it, and
+    a new day is a new World.
     """
 
     config: configs.Config | None = None
@@ -88,6 +102,8 @@ class World:
     generation: Pages | None = None
     published: Mapping[int, datetime] = field(default_factory=dict)
     today: date = date.min
+    held: Mapping[str, holdings.Holding] = field(default_factory=dict)
+    _dated: dict[str, holdings.Dated] = field(default_factory=dict)
     _views: dict[str, access.View] = field(default_factory=dict)
     _pictures: dict[tuple[str, str], pictures.Picture] = field(default_factory=dict)
     _openings: dict[int, bytes] = field(default_factory=dict)
@@ -129,7 +145,7 @@ class World:
         """The view as records of one OneRoster version."""
         picture = self._pictures.get((application, version))
         if picture is None:
-            picture = pictures.Picture(self.view(application), version, self._dated)
+            picture = pictures.Picture(self.view(application), version, self.dated(application))
             self._pictures[application, version] = picture
         return picture
 
@@ -139,6 +155,19 @@ class World:
         """The rows' records as JSON objects with commas between them, in parts that only have to
         be joined; hrefs still begin with rendering's markers.
         """
+        gone = self.dated(application).gone(collection)
+        if gone and gone.intersect(BitMap(rows)):
+            parts = self._with_gone(application, version, collection, rows)
+        else:
+            parts = self._records(application, version, collection, rows)
+        if parts:
+            parts[0] = parts[0][1:]  # no comma before the first
+        return parts
+
+    def _records(
+        self, application: str, version: str, collection: str, rows: Sequence[int]
+    ) -> list[rendering.Part]:
+        """For each row a comma with its date, and its fragment."""
         if self.generation is None:
             raise LookupError("cannot make a page before there is a roster")
         generation = self.generation
@@ -156,8 +185,7 @@ class World:
         parts: list[rendering.Part] = [b""] * (2 * len(rows))
         parts[0::2] = map(openings.__getitem__, numbers)
         parts[1::2] = fragments
-        if parts:
-            parts[0] = parts[0][1:]  # no comma before the first
+        self._enter(self.dated(application), collection, rows, parts)
         return parts
 
     def _mixed(
@@ -188,32 +216,66 @@ class World:
             page.append(fragment)
         return page
 
-    def modified(self, collection: str, row: int) -> datetime:
-        """When the record last changed for those who are served."""
-        if self.generation is None:
-            return _EPOCH
-        return self.published.get(self.generation.changed(collection, row), _EPOCH)
+    def dated(self, application: str) -> holdings.Dated:
+        """Since when the application has what it has, and what it had before."""
+        dated = self._dated.get(application)
+        if dated is None:
+            if self.generation is None:
+                raise LookupError("cannot date records before there is a roster")
+            rows, holding = self.view(application).rows, self.held.get(application)
+            dated = holdings.Dated(holding, rows, self.published, self.generation.by_change)
+            self._dated[application] = dated
+        return dated
 
-    def _dated(self, collection: str, row: int) -> str:
-        return timestamp(self.modified(collection, row))
+    def _enter(
+        self,
+        dated: holdings.Dated,
+        collection: str,
+        rows: Sequence[int],
+        parts: list[rendering.Part],
+    ) -> None:
+        """Date those of a page that came to the application later than their record changed."""
+        entered = dated.entered(collection)
+        if not entered:
+            return
+        asked = BitMap(rows)
+        moments = {
+            row: b"," + rendering.dated(holdings.timestamp(moment))
+            for moment, found in entered
+            if found.intersect(asked)
+            for row in found & asked
+        }
+        for place, row in enumerate(rows) if moments else ():
+            if row in moments:
+                parts[2 * place] = moments[row]
+
+    def _with_gone(
+        self, application: str, version: str, collection: str, rows: Sequence[int]
+    ) -> list[rendering.Part]:
+        """A page that has tombstones among its records."""
+        picture, gone = self.picture(application, version), self.dated(application).gone(collection)
+        records = iter(
+            self._records(application, version, collection, [r for r in rows if r not in gone])
+        )
+        parts: list[rendering.Part] = []
+        for row in rows:
+            if row in gone:
+                record = picture.departed.record(collection, row)
+                parts.append(b"," + rendering.dated(record["dateLastModified"]))
+                parts.append(rendering.fragment(collection, record, version))
+            else:
+                parts += (next(records), next(records))
+        return parts
 
     def _opening(self, number: int) -> bytes:
         """What stands before the fragment of a record that last changed in that generation."""
-        moment = timestamp(self.published.get(number, _EPOCH))
+        moment = holdings.timestamp(self.published.get(number, _EPOCH))
         return b"," + rendering.dated(moment)
 
     def revision(self, application: str) -> str:
         """Names what the application is served; equal revisions mean equal answers."""
-        number = self.generation.number if self.generation else 0
-        text = f"{self.commit}:{number}:{self.today}:{application}"
-        return sha256(text.encode()).hexdigest()[:16]
-
-
-def timestamp(moment: datetime) -> str:
-    """`moment` as the standard writes it: UTC, milliseconds, Z."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + (
-        f"{moment.microsecond // 1000:03d}Z"
-    )
+        holding = self.held.get(application)
+        return str(holding.revision) if holding is not None else "0"
 
 
 Record = Callable[[World, World], Awaitable[None]]
@@ -223,11 +285,20 @@ Record = Callable[[World, World], Awaitable[None]]
 class Worlds:
     """Holds the current World and swaps it."""
 
-    def __init__(self, world: World, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, world: World, clock: Callable[[], datetime], lead: timedelta = timedelta(0)
+    ) -> None:
+        """`lead` is how far the moment of a swap lies ahead of the clock when its recording begins.
+
+        A consumer may ask for all that changed since just before it last asked. So no date may lie
+        before the swap that made it true, and recording takes its time.
+        """
         self._current = world
         self._clock = clock
+        self._lead = lead
         self._turn = asyncio.Lock()
         self._swapped = asyncio.Condition()
+        self._last = max(holdings.newest(world.held), *world.published.values(), _EPOCH, _EPOCH)
 
     @property
     def current(self) -> World:
@@ -238,30 +309,20 @@ class Worlds:
         """Serve `config` from now on, once `record` has planned, judged and stored it."""
         async with self._turn:
             old = self._current
-            new = World(
-                config=config,
-                commit=commit,
-                generation=old.generation,
-                published=old.published,
-                today=self._today(config),
-            )
-            return await self._swap(old, new, record)
+            today = self._today(config)
+            new = World(config, commit, old.generation, old.published, today)
+            return await self._swap(old, new, await self._steps(old, new), record)
 
     async def propose_generation(self, generation: Pages, record: Record) -> World:
         """Serve `generation` from now on; its publication time is the moment of the proposal."""
         async with self._turn:
             old = self._current
-            new = World(
-                config=old.config,
-                commit=old.commit,
-                generation=generation,
-                published={**old.published, generation.number: self._clock()},
-                today=self._today(old.config),
-            )
-            await asyncio.to_thread(new.warm)
-            return await self._swap(old, new, record)
+            new = World(old.config, old.commit, generation, old.published, self._today(old.config))
+            ended = holdings.ended(old, new)
+            found = await asyncio.to_thread(_made, old, new, ended)
+            return await self._swap(old, new, found, record)
 
-    async def turn_day(self) -> bool:
+    async def turn_day(self, record: Record | None = None) -> bool:
         """Begin a new World when the date in the repository's timezone has changed."""
         async with self._turn:
             old = self._current
@@ -269,7 +330,7 @@ class Worlds:
             if today == old.today:
                 return False
             new = World(old.config, old.commit, old.generation, old.published, today)
-            await self._swap(old, new, None)
+            await self._swap(old, new, await self._steps(old, new), record)
             return True
 
     async def wait(self, seen: World) -> World:
@@ -278,14 +339,62 @@ class Worlds:
             await self._swapped.wait_for(lambda: self._current is not seen)
         return self._current
 
-    async def _swap(self, old: World, new: World, record: Record | None) -> World:
+    async def _steps(self, old: World, new: World) -> holdings.Next:
+        """On the event loop, as the roster is in use there: requests go on in between."""
+        steps = holdings.steps(old, new, holdings.ended(old, new))
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                found: holdings.Next = done.value
+                return found
+            await asyncio.sleep(0)
+
+    async def _swap(
+        self, old: World, new: World, found: holdings.Next, record: Record | None
+    ) -> World:
+        moment = self._moment()
+        published = dict(new.published)
+        if new.generation is not None and new.generation is not old.generation:
+            published[new.generation.number] = moment
+        held = holdings.settled(found, moment, lambda source: _retention(new.config, source))
+        new = replace(new, published=published, held=held)
         if record is not None:
             await record(old, new)
+        if self._lead and self._clock() > moment:
+            _log.warning("recording a change took longer than %s: dates lie before it", self._lead)
+        self._last = moment
         self._current = new
         async with self._swapped:
             self._swapped.notify_all()
         return new
 
+    def _moment(self) -> datetime:
+        """The next one: in whole milliseconds, as it is served, and later than every one before."""
+        ahead = self._clock().astimezone(UTC) + self._lead
+        rounded = ahead + timedelta(microseconds=-ahead.microsecond % 1000)
+        return max(rounded, self._last + timedelta(milliseconds=1))
+
     def _today(self, config: configs.Config | None) -> date:
         zone = ZoneInfo(config.repository.timezone) if config is not None else UTC
         return self._clock().astimezone(zone).date()
+
+
+def _made(old: World, new: World, ended: Mapping[str, holdings.Holding]) -> holdings.Next:
+    """All at once, on a thread of its own."""
+    new.warm()
+    steps = holdings.steps(old, new, ended)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            found: holdings.Next = done.value
+            return found
+
+
+def _retention(config: configs.Config | None, source: str) -> timedelta:
+    """For how long departures of a source are told; of one that is declared no more, as long as
+    when nobody says anything else.
+    """
+    declared = config.sources.get(source) if config is not None else None
+    return declared.retention if declared is not None else documents.RETENTION

@@ -706,7 +706,14 @@ async def test_the_plan_says_what_each_application_gains(tmp_path: Path) -> None
     place = Place(tmp_path, people=1)
     place.begin()
     place.pin.write_text(place.first)
-    await place.again(generation=SimpleNamespace(number=1, roster=small_roster()))
+    roster = small_roster()
+    pages = SimpleNamespace(
+        number=1,
+        roster=roster,
+        by_change=lambda name: {1: roster.active[name]},
+        by_source=lambda _name, rows: {"sis": rows},
+    )
+    await place.again(generation=pages)
     await place.look()
     place.site.commit(WIDER, by=place.alice)
     place.site.push()

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import yarl
 from aiohttp import web
+from pyroaring import AbstractBitMap, FrozenBitMap
 
 from rosterd import (
     configs,
@@ -163,6 +164,12 @@ class Pages:
 
     def changes(self, collection: str, rows: Sequence[int]) -> Sequence[int]:
         return [self.number] * len(rows)
+
+    def by_change(self, collection: str) -> Mapping[int, FrozenBitMap]:
+        return {self.number: self.roster.active[collection]}
+
+    def by_source(self, collection: str, rows: AbstractBitMap) -> Mapping[str, AbstractBitMap]:
+        return {"sis": rows}
 
 
 # ---------------------------------------------------------------- the config

@@ -1,8 +1,10 @@
 """What a record looks like to one application, and that no question tells more."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from pyroaring import AbstractBitMap, BitMap
 
 from rosterd import access, pictures, rosters
 from rosterd.oneroster import filters, model, vocabularies
@@ -19,12 +21,12 @@ def picture(
     *,
     version: str = "1.2",
     inactive: dict[str, list[str]] | None = None,
-    dates: pictures.Dates | None = None,
+    held: pictures.Held | None = None,
     **more: Any,
 ) -> pictures.Picture:
     roster = rosters.from_records(records or districts.records(), inactive)
     view = access.view(roster, districts.grant(rules, **more), districts.TODAY)
-    return pictures.Picture(view, version, dates)
+    return pictures.Picture(view, version, held)
 
 
 def given(made: pictures.Picture, collection: str, sourced_id: str) -> rosters.Record:
@@ -405,11 +407,19 @@ def test_every_record_of_a_view_is_active() -> None:
     assert found(made, "users", "status='tobedeleted'") == set()
 
 
-def test_dates_are_those_that_are_served() -> None:
-    def dates(collection: str, row: int) -> str:
-        return f"2026-03-0{1 + row % 2}T00:00:00.000Z"
+class ByTurns:
+    """Rows with an odd number are a day younger."""
 
-    made = picture(FULL, dates=dates)
+    def dates(self, collection: str) -> Sequence[tuple[str, AbstractBitMap]]:
+        days = (("2026-03-01T00:00:00.000Z", 0), ("2026-03-02T00:00:00.000Z", 1))
+        return [(text, BitMap(range(half, 3, 2))) for text, half in days]
+
+    def departures(self, collection: str) -> Sequence[pictures.Departure]:
+        return ()
+
+
+def test_dates_are_those_that_are_served() -> None:
+    made = picture(FULL, held=ByTurns())
 
     assert found(made, "orgs", "dateLastModified>'2026-03-01T12:00:00Z'") == {"east"}
     assert order(made, "orgs", "dateLastModified", descending=True) == ["east", "district", "west"]

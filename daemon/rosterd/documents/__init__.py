@@ -32,7 +32,15 @@ from rosterd.documents.selecting import (
     Roles,
     Selected,
 )
-from rosterd.documents.sources import Limit, Limits, Listing, Needs, Repository, RosterSource
+from rosterd.documents.sources import (
+    RETENTION,
+    Limit,
+    Limits,
+    Listing,
+    Needs,
+    Repository,
+    RosterSource,
+)
 from rosterd.documents.values import DAYS, Contact, Document, Model, nearest, plain
 
 __all__ = [
@@ -40,6 +48,7 @@ __all__ = [
     "FOLDERS",
     "KINDS",
     "REPOSITORY_FILE",
+    "RETENTION",
     "Access",
     "Agreement",
     "AnyDocument",

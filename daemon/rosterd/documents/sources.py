@@ -1,11 +1,14 @@
 """Where rosters come from, what can be added, and what holds for the whole repository."""
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from rosterd.documents import applications, selecting, values
+
+RETENTION: Final = timedelta(days=90)
+"""For how long departures are told when a source does not say."""
 
 
 class Needs(values.Model):
@@ -73,6 +76,9 @@ class RosterSource(values.Document):
     """A file that is only there when a delivery is complete; manifest.csv when left out."""
     manifest: Manifest | None = None
     """For a student system that writes no manifest.csv, or an empty one."""
+    retention: values.Duration = RETENTION
+    """How long applications are told of records that they lost: they ask for what changed, and one
+    that asks more rarely than this has to read everything again."""
 
 
 class Limit(values.Model):

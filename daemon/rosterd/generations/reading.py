@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pyroaring import BitMap, FrozenBitMap
+from pyroaring import AbstractBitMap, BitMap, FrozenBitMap
 
 from rosterd import errors, rosters
 from rosterd.generations import columns, layout, linking, mapped
@@ -79,6 +79,17 @@ class Generation:
             active = self.roster.active[collection]
             found = mapped.by_change(self._tables[collection], active)
             self._by_change[collection] = found
+        return found
+
+    def by_source(self, collection: str, rows: AbstractBitMap) -> Mapping[str, AbstractBitMap]:
+        """Name of a source -> those of the rows that it brought."""
+        names = self.contents.sources
+        if len(names) == 1:
+            return {names[0]: rows}
+        source = self._tables[collection].section("source")
+        found: dict[str, BitMap] = {}
+        for row in rows:
+            found.setdefault(names[source[row]], BitMap()).add(row)
         return found
 
 

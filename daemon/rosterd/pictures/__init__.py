@@ -6,6 +6,7 @@ endpoints all ask the picture and never the roster, so that no question can tell
 answer shows: withheld is not there, masked is its mask, pruned is absent.
 """
 
-from rosterd.pictures.picturing import Dates, Picture
+from rosterd.pictures.leaving import Departed, Departure, Held
+from rosterd.pictures.picturing import Picture
 
-__all__ = ["Dates", "Picture"]
+__all__ = ["Departed", "Departure", "Held", "Picture"]

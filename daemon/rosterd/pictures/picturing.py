@@ -6,18 +6,16 @@ differs; a full view without rules loads none at all.
 """
 
 from array import array
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Final
 
 from pyroaring import AbstractBitMap, BitMap, FrozenBitMap
 
 from rosterd import access, rosters
 from rosterd.oneroster import filters, model, vocabularies
-from rosterd.pictures import pruning, rules
+from rosterd.pictures import leaving, pruning, rules
 from rosterd.rosters import remembering
 
-Dates = Callable[[str, int], str]
-"""dateLastModified of (collection, row), as it is served."""
 Values = tuple[str, ...]
 
 COLUMNS_KEPT: Final = 8  # of values that had to be made for this application
@@ -34,11 +32,12 @@ _ONE_FOR_ALL: Final = ("active",)  # a view holds active records only
 class Picture:
     """A view in one version. Answers are kept, within bounds; nothing else ever changes."""
 
-    def __init__(self, view: access.View, version: str, dates: Dates | None = None) -> None:
-        """`dates` tells dateLastModified; without it records count as having none."""
+    def __init__(self, view: access.View, version: str, held: leaving.Held | None = None) -> None:
+        """`held` tells dateLastModified, and what left; without it records have no dates."""
         self.view = view
         self.version = version
-        self._dates = dates
+        self.departed = leaving.Departed(version, held)
+        self._held = held
         self._rules = {name: rules.of(view.grant, name) for name in model.COLLECTIONS}
         self._plain: dict[str, FrozenBitMap] = {}
         self._uncut: dict[str, FrozenBitMap] = {}
@@ -51,11 +50,15 @@ class Picture:
 
     def record(self, collection: str, row: int) -> rosters.Record:
         """The record of a row of the view, with the members and words of this version."""
+        return vocabularies.as_given(collection, self.canonical(collection, row), self.version)
+
+    def canonical(self, collection: str, row: int) -> rosters.Record:
+        """The same before any version: what is shared, in the words of its source."""
         record = self.view.roster.record(collection, row)
         if collection in _WITH_CHILDREN or row not in self._whole(collection):
             pruning.prune(self.view, collection, row, record)
         self._rules[collection].apply(record)
-        return vocabularies.as_given(collection, record, self.version)
+        return record
 
     def plain(self, collection: str) -> FrozenBitMap:
         """Rows whose stored fragment may go out unchanged."""
@@ -141,6 +144,11 @@ class Picture:
         accepts = filters.predicate(leaf, missing=True)
         if (constant := self._constant(path)) is not None:
             return rows if accepts(constant) else FrozenBitMap()
+        if path.dotted == "dateLastModified":
+            dates = self._dates(collection)
+            return BitMap.union(
+                BitMap(), *(BitMap(found) for text, found in dates if accepts((text,)))
+            )
         made = self._made(path)
         if made is None:
             changed = self._changed(path)
@@ -159,6 +167,8 @@ class Picture:
         """The view's rows by first value, then sourcedId; those without a value last."""
         roster, rows = self.view.roster, self.view.rows[collection]
         constant, made = self._constant(path), None
+        if constant is None and path.dotted == "dateLastModified":
+            return self._by_date(collection, descending=descending)
         if constant is None:
             made = self._made(path)
             changed = self._changed(path) if made is None else BitMap()
@@ -181,6 +191,32 @@ class Picture:
         present.sort(key=first.__getitem__, reverse=descending)
         return array("I", [*present, *(row for row in order if row not in first)])
 
+    def _by_date(self, collection: str, *, descending: bool) -> "array[int]":
+        """Dates are few, so each has a place, and rows are dealt to them in the order of their ids."""
+        rows = self.view.rows[collection]
+        by_id = self.view.roster.order(collection, self._sourced_id(collection))
+        dates = sorted(self._dates(collection), key=lambda each: each[0], reverse=descending)
+        places = bytearray(2 * (rows.max() + 1 if rows else 0))
+        place_of = memoryview(places).cast("H")
+        for place, (_, found) in enumerate(dates):
+            if place:  # the first one is where everything lies already
+                for row in found:
+                    place_of[row] = place
+        dealt = [array("I") for _ in dates]
+        for row in _among(by_id, rows, self.view.roster.active[collection]):
+            dealt[place_of[row]].append(row)
+        return array("I", b"".join(map(bytes, dealt)))
+
+    def _dates(self, collection: str) -> Sequence[tuple[str, AbstractBitMap]]:
+        """DateLastModified -> rows of the view."""
+        return self._held.dates(collection) if self._held is not None else ()
+
+    def values(self, collection: str, row: int, path: model.FieldPath) -> Values:
+        """Of one row; what a listing is ordered by."""
+        if path.dotted != "dateLastModified":
+            return model.values(self.record(collection, row), path)
+        return next(((text,) for text, found in self._dates(collection) if row in found), ())
+
     def _sourced_id(self, collection: str) -> model.FieldPath:
         path = model.path(collection, "sourcedId", self.version)
         if path is None:
@@ -194,22 +230,13 @@ class Picture:
         if path.dotted == "status":
             return _ONE_FOR_ALL
         if path.dotted == "dateLastModified":
-            return () if self._dates is None else None
+            return () if self._held is None else None
         hidden = self._rules[path.collection].hides(path.dotted)
         return () if hidden and path.field not in self._stand_ins(path.collection) else None
 
     def _made(self, path: model.FieldPath) -> Mapping[int, Values] | None:
-        """Values that are nowhere stored: dates and masks. None for other members."""
-        collection = path.collection
-        rows, dates = self.view.rows[collection], self._dates
-        mask = self._rules[collection].mask(path.dotted)
-        if path.dotted == "dateLastModified" and dates is not None:
-            return remembering.kept(
-                self._columns,
-                path,
-                COLUMNS_KEPT,
-                lambda: {row: (dates(collection, row),) for row in rows},
-            )
+        """Values that are nowhere stored: masks. None for other members."""
+        mask = self._rules[path.collection].mask(path.dotted)
         if mask is None:
             return None
         return remembering.kept(self._columns, path, COLUMNS_KEPT, lambda: self._masked(path, mask))

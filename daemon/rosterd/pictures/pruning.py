@@ -51,7 +51,7 @@ def stranded(view: access.View, collection: str, field: str) -> BitMap:
     outside = roster.active[target] - inside
     if (collection, field) == ("users", "roles.org"):  # who has none is given one as well
         return (roster.inverse(collection, field).gather(outside) | roster.roleless) & rows
-    if not outside or (collection, field) in _CLOSED:
+    if not outside or (collection, field) in CLOSED:
         return BitMap()
     inverse = roster.inverse(collection, field)
     if (collection, field) == ("enrollments", "school") and len(inside) < len(outside):
@@ -59,7 +59,7 @@ def stranded(view: access.View, collection: str, field: str) -> BitMap:
     return inverse.gather(outside) & rows
 
 
-_CLOSED: Final = frozenset(
+CLOSED: Final = frozenset(
     {
         ("classes", "course"),
         ("classes", "school"),
@@ -71,6 +71,23 @@ _CLOSED: Final = frozenset(
     }
 )
 """References that a view never cuts: the record is only in it because its target is."""
+
+
+def substituted(view: access.View, collection: str) -> BitMap:
+    """Rows of the view in which something required is made from other records."""
+    roster, rows = view.roster, view.rows[collection]
+    field = {"users": "roles.org", "enrollments": "school", "courses": "org"}[collection]
+    cut = stranded(view, collection, field) | (roster.dangling(collection) & rows)
+    if collection != "users":
+        return cut
+    target = rosters.RELATIONS[collection, field]
+    for_good = roster.inverse(collection, field).gather(view.rows[target])
+    return cut - for_good
+
+
+def stand_in_school(view: access.View, enrollment: int) -> int:
+    """The row of the school that an enrollment is given when its own one is not shared."""
+    return _school(view, _class_of(view, enrollment))
 
 
 def _prune_member(view: access.View, record: Record, field: str, target: str) -> None:

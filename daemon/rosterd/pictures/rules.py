@@ -131,6 +131,18 @@ def of(grant: configs.Grant, collection: str) -> Rules:
     )
 
 
+def signature(grant: configs.Grant, collection: str) -> str:
+    """A text that is the same for two grants whose rules for the collection do the same."""
+    prefix = f"{collection}."
+    parts: list[object] = [
+        sorted(name for name in names if name.startswith(prefix))
+        for names in (grant.withheld, grant.shared)
+    ]
+    masks = {name: word for name, word in grant.masks.items() if name.startswith(prefix)}
+    parts += [sorted(masks.items()), of(grant, collection).vendor]
+    return repr(parts)
+
+
 def _kind(collection: str, member: str) -> model.Kind | None:
     if member.startswith("metadata."):
         return model.Kind.TEXT

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from rosterd import access, chain, configs, credentials, errors, plans, storage, worlds
+from rosterd import access, chain, configs, credentials, errors, holdings, plans, storage, worlds
 from rosterd.reconciling import candidates
 
 _log = logging.getLogger(__name__)
@@ -73,7 +73,13 @@ class Applying:
         if applied is not None and self._worlds.current.commit != applied.commit:
             candidate = candidates.checked(applied.commit, applied.documents)
             if candidate.config is not None:
-                await self._worlds.propose_config(candidate.config, applied.commit, _nothing)
+                await self._worlds.propose_config(candidate.config, applied.commit, self.hold)
+
+    async def hold(self, old: worlds.World, new: worlds.World) -> None:
+        """Store what applications hold, for a swap of which the rest is stored already."""
+        await self._store.run(
+            lambda store: store.keep_holdings(holdings.writes(old.held, new.held))
+        )
 
     async def apply(
         self, candidate: candidates.Candidate, config: configs.Config, judge: Judge
@@ -128,6 +134,7 @@ class Applying:
                 used=proof.used,
                 credentials=prepared.rows if prepared else None,
                 revoked=prepared.revoked if prepared else (),
+                held=holdings.writes(old.held, new.held),
             )
         )
         attempt.stored = (applied, proof, plan)
@@ -157,10 +164,6 @@ class _Attempt:
     judge: Judge
     stored: tuple[storage.Applied, Proof, plans.Plan] | None = None
     prepared: credentials.Prepared | None = None
-
-
-async def _nothing(_old: worlds.World, _new: worlds.World) -> None:
-    """What is stored already needs no storing."""
 
 
 async def _plan(old: worlds.World, new: worlds.World) -> plans.Plan:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from rosterd.storage import sqlite
-from rosterd.storage.protocol import Conflict, Store
+from rosterd.storage.protocol import Conflict, Store, Writes
 from rosterd.storage.records import (
     FINAL,
     Access,
@@ -47,6 +47,7 @@ __all__ = [
     "Storage",
     "Store",
     "Token",
+    "Writes",
     "open_sqlite",
 ]
 

@@ -16,6 +16,9 @@ from typing import Protocol
 from rosterd import errors
 from rosterd.storage import records
 
+Writes = Mapping[tuple[str, str], bytes | None]
+"""(application, part) of what applications hold -> its bytes; None takes it away."""
+
 
 class Conflict(errors.TemporaryError):
     """The store holds something else than the caller took for granted: look again, then decide."""
@@ -41,13 +44,15 @@ class Store(Protocol):
         used: Iterable[str] = (),
         credentials: Sequence[records.Credential] | None = None,
         revoked: Iterable[str] = (),
+        held: Writes | None = None,
     ) -> int:
         """Make `applied` what is served; gives the number of the change.
 
         `previous` is the chain's head that this change was planned on ("" for none); when the store
         has another, Conflict is raised and nothing is kept. `entry` holds the bytes of the chain's
         new entry. `used` are digests of the statements counted. `credentials`, when given, are *all*
-        credentials from now on; `revoked` names the applications whose tokens end now. Secrets of
+        credentials from now on; `revoked` names the applications whose tokens end now. `held` is
+        what changes of what applications hold. Secrets of
         documents that are gone stay until somebody deletes them.
         """
 
@@ -68,11 +73,18 @@ class Store(Protocol):
         *,
         imported: records.Import | None = None,
         revisions: Mapping[str, int] | None = None,
+        held: Writes | None = None,
     ) -> None:
         """Make a generation the served one, and record the import that made it.
 
         Raises Conflict unless its number is greater than every one before.
         """
+
+    def keep_holdings(self, held: Writes) -> None:
+        """Change what applications hold, for a swap that stores nothing else: a new day."""
+
+    def holdings(self) -> Mapping[tuple[str, str], bytes]:
+        """(application, part) -> its bytes: all that applications hold, as it was written."""
 
     def generation(self) -> records.Published | None:
         """The generation that is served."""

@@ -1,7 +1,8 @@
 """What the store keeps, as frozen values.
 
 Every time is an aware datetime in UTC; every digest is lower-case hexadecimal unless it is bytes.
-Nothing here names a pupil: sourcedIds live in generations, never in the state.
+Nothing here names a pupil: sourcedIds live in generations. What applications hold is bytes to the
+store; in them are the tombstones that are told until a source's `retention` is over.
 """
 
 from collections.abc import Mapping

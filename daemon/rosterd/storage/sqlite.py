@@ -66,6 +66,7 @@ class _Sqlite:
         used: Iterable[str] = (),
         credentials: Sequence[records.Credential] | None = None,
         revoked: Iterable[str] = (),
+        held: protocol.Writes | None = None,
     ) -> int:
         with self._write():
             last = self._all("SELECT number, head FROM changes ORDER BY number DESC LIMIT 1")
@@ -91,6 +92,7 @@ class _Sqlite:
             if credentials is not None:
                 self._replace("credentials", map(tables.credential_row, credentials))
             self._many("DELETE FROM tokens WHERE application=?", ((name,) for name in revoked))
+            self._hold(held or {})
         return int(number) + 1
 
     def history(self, limit: int = 50) -> list[records.Change]:
@@ -118,6 +120,7 @@ class _Sqlite:
         *,
         imported: records.Import | None = None,
         revisions: Mapping[str, int] | None = None,
+        held: protocol.Writes | None = None,
     ) -> None:
         with self._write():
             newest = self._all("SELECT max(number) FROM generations")[0][0]
@@ -136,6 +139,16 @@ class _Sqlite:
                 self._insert_import(imported)
             if revisions is not None:
                 self._replace("revisions", revisions.items())
+            self._hold(held or {})
+
+    def keep_holdings(self, held: protocol.Writes) -> None:
+        with self._write():
+            self._hold(held)
+
+    def holdings(self) -> Mapping[tuple[str, str], bytes]:
+        with connecting.translated(self._path):
+            rows = self._all("SELECT application, part, content FROM holdings")
+        return {(application, part): content for application, part, content in rows}
 
     def generation(self) -> records.Published | None:
         found = self._read(
@@ -308,6 +321,18 @@ class _Sqlite:
         self._connection.execute(f"DELETE FROM {table}")
         width = len(self._all(f"SELECT * FROM pragma_table_info('{table}')"))
         self._many(f"INSERT INTO {table} VALUES ({','.join('?' * width)})", rows)
+
+    def _hold(self, held: protocol.Writes) -> None:
+        """Inside the caller's transaction."""
+        self._many(
+            "DELETE FROM holdings WHERE application=? AND part=?",
+            (key for key, content in held.items() if content is None),
+        )
+        self._many(
+            "INSERT INTO holdings VALUES (?,?,?)"
+            " ON CONFLICT DO UPDATE SET content=excluded.content",
+            ((*key, content) for key, content in held.items() if content is not None),
+        )
 
     def _insert_import(self, imported: records.Import) -> None:
         self._connection.execute(

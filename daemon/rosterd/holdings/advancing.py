@@ -1,0 +1,131 @@
+"""The steps of all applications at one swap of the world."""
+
+from collections.abc import Generator, Mapping
+from datetime import date, datetime
+from typing import Protocol
+
+from pyroaring import AbstractBitMap, FrozenBitMap
+
+from rosterd import access, configs, rosters
+from rosterd.holdings import held, stepping
+
+Next = Mapping[str, stepping.Change | held.Holding]
+"""Application -> its step, or the holding that it keeps."""
+
+
+class Generation(Protocol):
+    """A roster and where its rows come from."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def roster(self) -> rosters.Roster: ...
+
+    def by_change(self, collection: str) -> Mapping[int, FrozenBitMap]: ...
+
+    def by_source(self, collection: str, rows: AbstractBitMap) -> Mapping[str, AbstractBitMap]: ...
+
+
+class World(Protocol):
+    """What is served, or shall be."""
+
+    @property
+    def config(self) -> configs.Config | None: ...
+
+    @property
+    def generation(self) -> Generation | None: ...
+
+    @property
+    def today(self) -> date: ...
+
+    @property
+    def held(self) -> Mapping[str, held.Holding]: ...
+
+    def view(self, application: str) -> access.View: ...
+
+
+def ended(old: World, new: World) -> dict[str, held.Holding]:
+    """Holdings of the grants that end with this swap, or have ended. To be asked first, and where
+    the old roster is at home: what it remembers is not shared between threads.
+    """
+    found = {}
+    for application in new.config.applications if new.config is not None else ():
+        holding, view = old.held.get(application), _last(old, application)
+        if holding is None or new.config is None:
+            continue
+        if new.config.grant(application).refusal(new.today) is not None:
+            found[application] = holding if view is None else stepping.frozen(holding, view)
+    return found
+
+
+def steps(old: World, new: World, kept: Mapping[str, held.Holding]) -> Generator[None, None, Next]:
+    """The step of every application; `kept` are the holdings that `ended` gave.
+
+    Without a roster nothing is served, and all holdings stay as they are. Rows are numbers of one
+    line of generations: where it was broken (the published one could not be opened, and another was
+    built from nothing), what was held says nothing any more, and each application begins anew.
+    """
+    if new.config is None:
+        return {}
+    names = new.config.applications
+    if new.generation is None:
+        return {name: holding for name, holding in old.held.items() if name in names}
+    found: dict[str, stepping.Change | held.Holding] = dict(kept)
+    changed: dict[str, FrozenBitMap] = {}
+    if new.generation is not old.generation:
+        for name in held.COLLECTIONS:
+            changed[name] = new.generation.by_change(name).get(new.generation.number, held.NONE)
+            yield
+    for application in names:
+        if application in found:
+            continue
+        view = new.view(application)
+        yield
+        if view.refusal is None:
+            found[application] = yield from _step(old, new, application, changed)
+    return found
+
+
+def _step(
+    old: World, new: World, application: str, changed: Mapping[str, FrozenBitMap]
+) -> stepping.Steps:
+    view, holding = new.view(application), old.held.get(application)
+    if holding is None or old.generation is None or new.generation is None:
+        return (yield from stepping.first(view, changed))
+    if holding.kinds is not None:
+        before = stepping.Before(view, new.generation.by_source)
+        return (yield from stepping.revived(holding, view, before))
+    last = _last(old, application)
+    if last is None:
+        return (yield from stepping.first(view, changed))
+    before = stepping.Before(last, old.generation.by_source)
+    return (yield from stepping.step(holding, before, view, changed))
+
+
+def settled(
+    found: Next, moment: datetime, retention: stepping.Retention
+) -> dict[str, held.Holding]:
+    """The holdings, once it is known at which moment they become true."""
+    return {
+        application: each
+        if isinstance(each, held.Holding)
+        else stepping.taken(each, moment, retention)
+        for application, each in found.items()
+    }
+
+
+def newest(holdings: Mapping[str, held.Holding]) -> datetime:
+    """The latest moment of all."""
+    return max((each.newest() for each in holdings.values()), default=held.EPOCH)
+
+
+def _last(world: World, application: str) -> access.View | None:
+    """The view as it was served last: its rows are those of the holding, whatever the day."""
+    holding = world.held.get(application)
+    if holding is None or world.config is None or world.generation is None:
+        return None
+    if application not in world.config.applications:
+        return None
+    grant, roster = world.config.grant(application), world.generation.roster
+    return access.View(roster, grant, world.today, None, holding.rows, {})

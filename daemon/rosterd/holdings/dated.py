@@ -1,0 +1,66 @@
+"""A holding over the roster that is served: when each record came to be as this application has it.
+
+Made once for each world and application, and asked by pictures, pages and filters. A date is a
+bitmap under a moment, so that `dateLastModified>T` looks at a few bitmaps and at no record.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from pyroaring import AbstractBitMap, FrozenBitMap
+
+from rosterd.holdings import held
+
+Changes = Callable[[str], Mapping[int, AbstractBitMap]]
+"""Collection -> generation -> active rows whose record last changed in it."""
+
+
+class Dated:
+    """Implements pictures.Held. Without a holding every record is as old as its last change."""
+
+    def __init__(
+        self,
+        holding: held.Holding | None,
+        rows: Mapping[str, FrozenBitMap],
+        published: Mapping[int, datetime],
+        changes: Changes,
+    ) -> None:
+        """`rows` are those of the view, `published` the moments of generations."""
+        self.holding = holding
+        self._rows = rows
+        self._published = published
+        self._changes = changes
+        self._dates: dict[str, held.Dates] = {}
+        self._entered: dict[str, held.Dates] = {}
+
+    def dates(self, collection: str) -> Sequence[tuple[str, AbstractBitMap]]:
+        """Each dateLastModified as it is served -> rows of the view."""
+        self._look(collection)
+        return [(held.timestamp(moment), rows) for moment, rows in self._dates[collection]]
+
+    def entered(self, collection: str) -> held.Dates:
+        """Rows whose date is not just that of their record's last change."""
+        if self.holding is None or not self.holding.late.get(collection):
+            return []
+        self._look(collection)
+        return self._entered[collection]
+
+    def departures(self, collection: str) -> Sequence[held.Departure]:
+        """What left and is still told, the newest first."""
+        return self.holding.departed.get(collection, ()) if self.holding is not None else ()
+
+    def gone(self, collection: str) -> FrozenBitMap:
+        """All rows of these departures."""
+        if self.holding is None:
+            return held.NONE
+        return self.holding.gone.get(collection, held.NONE)
+
+    def _look(self, collection: str) -> None:
+        if collection in self._dates:
+            return
+        changes = [
+            (self._published.get(number, held.EPOCH), rows)
+            for number, rows in self._changes(collection).items()
+        ]
+        found = held.dates(self.holding, collection, self._rows[collection], changes)
+        self._dates[collection], self._entered[collection] = found
