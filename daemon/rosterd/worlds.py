@@ -8,7 +8,6 @@ application holds (`holdings`), under one moment that comes never twice.
 """
 
 import asyncio
-import collections
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,8 +23,6 @@ from rosterd.oneroster import rendering
 _log = logging.getLogger(__name__)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-RENDERED_BYTES = 48 * 2**20
-"""Most bytes of records rendered again for views with field rules or pruned references."""
 
 
 class Pages(Protocol):
@@ -64,29 +61,6 @@ class Pages(Protocol):
         ...
 
 
-class Rendered:
-    """Records rendered again, bounded in bytes; the oldest go first."""
-
-    def __init__(self, limit: int = RENDERED_BYTES) -> None:
-        self._limit = limit
-        self._bytes = 0
-        self._kept: collections.OrderedDict[tuple[str, str, str, int], bytes] = (
-            collections.OrderedDict()
-        )
-
-    def get(self, key: tuple[str, str, str, int]) -> bytes | None:
-        """The fragment kept under (application, version, collection, row), if it still is."""
-        return self._kept.get(key)
-
-    def put(self, key: tuple[str, str, str, int], fragment: bytes) -> None:
-        """Keep a fragment, letting go of the oldest ones beyond the limit."""
-        self._kept[key] = fragment
-        self._bytes += len(fragment)
-        while self._bytes > self._limit:
-            _, gone = self._kept.popitem(last=False)
-            self._bytes -= len(gone)
-
-
 @dataclass(frozen=True, eq=False)
 class World:
     """(config, generation) at one moment; either may be missing before there is a first one.
@@ -107,7 +81,7 @@ class World:
     _views: dict[str, access.View] = field(default_factory=dict)
     _pictures: dict[tuple[str, str], pictures.Picture] = field(default_factory=dict)
     _openings: dict[int, bytes] = field(default_factory=dict)
-    _rendered: Rendered = field(default_factory=Rendered)
+    _rendered: pictures.Rendered = field(default_factory=pictures.Rendered)
 
     @property
     def ready(self) -> bool:
@@ -196,25 +170,35 @@ class World:
         collection: str,
         rows: Sequence[int],
     ) -> list[rendering.Part]:
-        """Stored fragments where they may go out as they are, the others rendered again."""
-        version = picture.version
-        plain = picture.plain(collection)
-        stored = [row for row in rows if row in plain]
-        fragments = dict(
-            zip(stored, generation.fragments(collection, stored, version), strict=True)
-        )
+        """Stored fragments as they are where they may go out so, others with members cut out of
+        them, and the rest rendered again.
+        """
+        plain, trims = picture.plain(collection), picture.trims(collection)
         page: list[rendering.Part] = []
-        for row in rows:
-            fragment = fragments.get(row)
-            if fragment is None:
-                key = (application, version, collection, row)
-                fragment = self._rendered.get(key)
-                if fragment is None:
-                    record = picture.record(collection, row)
-                    fragment = rendering.fragment(collection, record, version)
-                    self._rendered.put(key, fragment)
-            page.append(fragment)
+        stored = generation.fragments(collection, rows, picture.version)
+        for row, fragment in zip(rows, stored, strict=True):
+            if row in plain:
+                page.append(fragment)
+                continue
+            for trim, trimmed in trims:
+                if row in trimmed:
+                    page.append(trim(fragment))
+                    break
+            else:
+                page.append(self._again(picture, application, collection, row))
         return page
+
+    def _again(
+        self, picture: pictures.Picture, application: str, collection: str, row: int
+    ) -> bytes:
+        """A fragment that is nowhere stored, unless somebody has asked for it before."""
+        key = (application, picture.version, collection, row)
+        fragment = self._rendered.get(key)
+        if fragment is None:
+            record = picture.record(collection, row)
+            fragment = rendering.fragment(collection, record, picture.version)
+            self._rendered.put(key, fragment)
+        return fragment
 
     def dated(self, application: str) -> holdings.Dated:
         """Since when the application has what it has, and what it had before."""

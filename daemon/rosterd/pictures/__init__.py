@@ -8,5 +8,6 @@ answer shows: withheld is not there, masked is its mask, pruned is absent.
 
 from rosterd.pictures.leaving import Departed, Departure, Held
 from rosterd.pictures.picturing import Picture
+from rosterd.pictures.rendered import Rendered
 
-__all__ = ["Departed", "Departure", "Held", "Picture"]
+__all__ = ["Departed", "Departure", "Held", "Picture", "Rendered"]

@@ -12,7 +12,7 @@ from typing import Final
 from pyroaring import AbstractBitMap, BitMap, FrozenBitMap
 
 from rosterd import access, rosters
-from rosterd.oneroster import filters, model, vocabularies
+from rosterd.oneroster import filters, model, trimming, vocabularies
 from rosterd.pictures import leaving, pruning, rules
 from rosterd.rosters import remembering
 
@@ -40,6 +40,7 @@ class Picture:
         self._held = held
         self._rules = {name: rules.of(view.grant, name) for name in model.COLLECTIONS}
         self._plain: dict[str, FrozenBitMap] = {}
+        self._trims: dict[str, tuple[tuple[trimming.Trim, FrozenBitMap], ...]] = {}
         self._uncut: dict[str, FrozenBitMap] = {}
         self._rows: dict[str, FrozenBitMap] = {}
         self._stranded: dict[tuple[str, str], BitMap] = {}
@@ -67,19 +68,57 @@ class Picture:
         return self._plain[collection]
 
     def _find_plain(self, collection: str) -> AbstractBitMap:
+        rule = self._rules[collection]
+        plain = self._whole(collection) - self._made_anew(collection)
+        for member in rule.withheld:
+            plain -= self._carrying(collection, member)
+        return plain
+
+    def _made_anew(self, collection: str) -> AbstractBitMap:
+        """Rows in which something has to stand that is not in the stored fragment."""
         view, rule = self.view, self._rules[collection]
-        roster, rows = view.roster, view.rows[collection]
-        plain: AbstractBitMap = self._whole(collection)
-        if ("children" not in rule.withheld) and collection in _WITH_CHILDREN:
-            plain -= roster.relation(collection, "parent").gather(rows)  # stored without children
         if rule.password:
-            return BitMap()  # no column tells who has one
-        members = {*rule.withheld, *rule.masks, *(f"metadata.{key}" for key in rule.keys)}
+            return view.rows[collection]  # no column tells who has one
+        made = BitMap()
+        if "children" not in rule.withheld and collection in _WITH_CHILDREN:
+            made |= view.roster.relation(collection, "parent").gather(view.rows[collection])
+        members = {*rule.masks, *(f"metadata.{key}" for key in rule.keys)}
         if rule.vendor is not None:
             members.add("userProfiles")
         for member in members:
-            plain -= self._carrying(collection, member)
-        return plain
+            made |= self._carrying(collection, member)
+        return made
+
+    def trims(self, collection: str) -> tuple[tuple[trimming.Trim, FrozenBitMap], ...]:
+        """Rows whose stored fragment may go out once some members are cut out of it, and what cuts
+        them. The sets do not overlap; rows that are in none, nor plain, have to be rendered again.
+        """
+        if collection not in self._trims:
+            self._trims[collection] = tuple(
+                (trimming.without(names), FrozenBitMap(rows))
+                for names, rows in self._find_trims(collection).items()
+                if rows
+            )
+        return self._trims[collection]
+
+    def _find_trims(self, collection: str) -> Mapping[frozenset[str], AbstractBitMap]:
+        view, withheld = self.view, self._rules[collection].withheld
+        roster, separable = view.roster, trimming.separable(collection, self.version)
+        rows = view.rows[collection] - self.plain(collection) - roster.dangling(collection)
+        rows -= self._made_anew(collection)
+        for member in withheld - separable:
+            rows -= self._carrying(collection, member)
+        found: dict[frozenset[str], AbstractBitMap] = {withheld & separable: rows}
+        for field, target in model.ref_fields(collection).items():
+            cut = self._cut(collection, field)
+            if field in separable and field not in withheld:
+                partly = cut & roster.inverse(collection, field).gather(view.rows[target])
+                found = {names: each - cut for names, each in found.items()} | {
+                    names | {field}: each & (cut - partly) for names, each in found.items()
+                }
+            elif field not in withheld & separable:
+                found = {names: each - cut for names, each in found.items()}
+        return found
 
     def _whole(self, collection: str) -> FrozenBitMap:
         """Rows whose references all stay; an export of a million records looks at few of them."""

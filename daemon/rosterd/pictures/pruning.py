@@ -6,6 +6,7 @@ org is not shared gets the nearest org above all the schools of its shared class
 school), and not the nearest shared org above its own, which would tell where that one belongs.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from pyroaring import BitMap
@@ -23,11 +24,21 @@ who is somebody's pupil. A district's own words rank with proctors."""
 def prune(view: access.View, collection: str, row: int, record: Record) -> None:
     """Change a canonical record in place."""
     had = frozenset(record)
-    for field, target in model.ref_fields(collection).items():
+    for field in model.ref_fields(collection):
         if field == "roles.org":
             _prune_roles(view, row, record)
         elif field in record:
-            _prune_member(view, record, field, target)
+            value = record.pop(field)
+            named = [value] if isinstance(value, str) else value
+            kept = [
+                each
+                for each, shared in zip(
+                    named, _shared(view, collection, row, field, named), strict=True
+                )
+                if shared
+            ]
+            if kept:
+                record[field] = kept[0] if isinstance(value, str) else kept
     gone = had - record.keys()
     if collection == "enrollments" and "school" in gone:
         record["school"] = _id(view, "orgs", _school(view, _class_of(view, row)))
@@ -90,18 +101,10 @@ def stand_in_school(view: access.View, enrollment: int) -> int:
     return _school(view, _class_of(view, enrollment))
 
 
-def _prune_member(view: access.View, record: Record, field: str, target: str) -> None:
-    value = record.pop(field)
-    if isinstance(value, str):
-        if _shared(view, target, value):
-            record[field] = value
-    elif kept := [each for each in value if _shared(view, target, each)]:
-        record[field] = kept
-
-
 def _prune_roles(view: access.View, row: int, record: Record) -> None:
     roles = record.pop("roles", ())
-    kept = [role for role in roles if _shared(view, "orgs", role["org"])]
+    shared = _shared(view, "users", row, "roles.org", [role["org"] for role in roles])
+    kept = [role for role, there in zip(roles, shared, strict=True) if there]
     if not kept:
         made = _enrolled_role(view, row) or _family_role(view, row)
         kept = [made] if made else []
@@ -185,9 +188,16 @@ def _id(view: access.View, collection: str, row: int) -> str:
     return view.roster.sourced_id(collection, row)
 
 
-def _shared(view: access.View, collection: str, sourced_id: str) -> bool:
-    row = view.roster.row(collection, sourced_id)
-    return row is not None and row in view.rows[collection]
+def _shared(
+    view: access.View, collection: str, row: int, field: str, ids: Sequence[str]
+) -> list[bool]:
+    """Which of the records that a member names are in the view."""
+    target = rosters.RELATIONS[collection, field]
+    ends: Sequence[int | None] = view.roster.relation(collection, field).of(row)
+    if len(ends) != len(ids):  # a name without a record has no edge, so each has to be looked up
+        ends = [view.roster.row(target, each) for each in ids]
+    rows = view.rows[target]
+    return [end is not None and end in rows for end in ends]
 
 
 def _rank(word: str) -> int:
