@@ -17,7 +17,7 @@ from aiohttp import web
 
 from rosterd import credentials, replays, settings, worlds
 from rosterd.web import auth, listening, problems, rates, tokens
-from rosterd.web.oneroster import routes, serving
+from rosterd.web.oneroster import discovery, routes, serving
 
 LONGEST_LINE: Final = 65_536
 """Bytes of a request line or header that are read at all. Far above what is accepted, so that a
@@ -63,6 +63,12 @@ def vendors(
         for below in {path, prefix + path}:
             app.router.add_route("*", below, token)
             app.router.add_route("*", below + "/", token)
+    found = discovery.Discovery(listen.public_url, listen.public_url + tokens.PATHS[0])
+    described = guard(found.answer)
+    for path in found.paths:
+        for below in {path, prefix + path}:
+            app.router.add_route("*", below, described)
+            app.router.add_route("*", below + "/", described)
     answer = guard(served.answer)
     for route in routes.ROUTES:  # found at once, where the pattern below is tried after all else
         if not route.single and not route.parents:

@@ -27,6 +27,11 @@ _CODES: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
+def minor_codes() -> list[str]:
+    """Every code that a 1.2 payload may name."""
+    return sorted({newer for newer, _ in _CODES.values() if newer})
+
+
 class Refused(Exception):
     """A request that is answered with an error. `headers` go out with it."""
 

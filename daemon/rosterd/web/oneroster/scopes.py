@@ -21,6 +21,15 @@ _RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "1.2": ("resource.readonly", "resource-core.readonly"),
 }
 
+MEANINGS: Final[Mapping[str, str]] = {
+    "roster.readonly": "Everything about orgs, sessions, courses, classes, people and enrollments",
+    "roster-core.readonly": "The same, without the endpoints below other records",
+    "roster-demographics.readonly": "Demographics",
+    "resource.readonly": "Everything about learning resources",
+    "resource-core.readonly": "The same, without the endpoints below other records",
+}
+"""What each scope opens, whichever the version."""
+
 
 def full(version: str, *names: str) -> frozenset[str]:
     """The URIs of scopes, as they stand in requests and tokens."""

@@ -80,7 +80,7 @@ class Serving:
             if found is None:
                 raise problems.Refused(404, "unknown_object", "there is no such endpoint")
             if request.method not in ("GET", "HEAD"):
-                response = _other_method(request.method)
+                response = other_method(request.method)
             elif self._worlds.current.config is None:
                 # Nobody has a token before the first accepted commit: a 401 would blame the vendor.
                 raise problems.not_ready()
@@ -89,7 +89,7 @@ class Serving:
                 self._callers.admit(access)
                 page = self._page(access, found, query, request)
                 rows = page.rows
-                response = await _response(page, request)
+                response = await respond(page, request)
         except problems.Refused as refused:
             response = refusal(self._version(found, path), refused)
         except Exception as error:  # noqa: BLE001 - a request never ends the server, nor shows why
@@ -239,7 +239,8 @@ def _operation(found: routes.Found | None) -> str:
     return found.route.operation if found is not None else "-"
 
 
-async def _response(page: answers.Page, request: web.BaseRequest) -> web.Response:
+async def respond(page: answers.Page, request: web.BaseRequest) -> web.Response:
+    """The response that sends a page, compressed when the client takes it so."""
     body = page.body
     if len(body) >= packing.LEAST and packing.accepted(request.headers.get("Accept-Encoding", "")):
         body = await packing.packed(body)
@@ -247,7 +248,8 @@ async def _response(page: answers.Page, request: web.BaseRequest) -> web.Respons
     return web.Response(status=page.status, body=body, headers=page.headers)
 
 
-def _other_method(method: str) -> web.Response:
+def other_method(method: str) -> web.Response:
+    """The response to what is neither GET nor HEAD; raises problems.Refused with 405."""
     if method == "OPTIONS":
         return web.Response(status=204, headers={"Allow": METHODS, "Server": answers.SERVER})
     raise problems.Refused(
