@@ -211,7 +211,7 @@ async def test_a_json_body_is_no_form(service: vendors.Service) -> None:
         service, orjson.dumps(GRANT), **{"Content-Type": "application/json"}
     )
 
-    assert (status, answer["error"]) == (400, "invalid_request")
+    assert (status, answer["error"]) == (415, "invalid_request")
 
 
 async def test_two_ways_of_authentication_at_once_are_one_too_many(

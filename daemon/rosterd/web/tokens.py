@@ -165,7 +165,7 @@ async def _parameters(request: web.BaseRequest) -> dict[str, str]:
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if body and kind not in ("application/x-www-form-urlencoded", ""):
         raise Refused(
-            400, "invalid_request", "the body has to be application/x-www-form-urlencoded"
+            415, "invalid_request", "the body has to be application/x-www-form-urlencoded"
         )
     try:
         text = body.decode("ascii")
