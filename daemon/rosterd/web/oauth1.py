@@ -7,6 +7,7 @@ and put together again, nor from what a proxy says. Everything here is text in, 
 no application, no clock and no memory.
 """
 
+import functools
 import hmac
 import re
 import urllib.parse
@@ -97,7 +98,7 @@ def matches(signed: Signed, method: str, url: str, query: str, secret: bytes) ->
     form means, and a plus to those that sign what they wrote: both are taken.
     """
     key = urllib.parse.quote_from_bytes(secret, safe="").encode() + b"&"
-    start = f"{method.upper()}&{_quoted(url)}&"
+    start = f"{method.upper()}&{_quoted_url(url)}&"
     right = _equal(signed, key, start, query.replace("+", " "))
     if "+" in query:
         right |= _equal(signed, key, start, query)
@@ -127,9 +128,9 @@ def _parameters(text: str) -> dict[str, str]:
     for escaped, quoted, bare, rest in _PARAMETER.findall(text):
         if rest:
             raise UnusableError('the Authorization header has to be OAuth name="value", …')
-        if not escaped:
-            continue
         name = _decoded(escaped)
+        if not name:
+            continue
         if name in found:
             raise UnusableError("a parameter of the Authorization header is given twice")
         found[name] = _decoded(quoted or bare)
@@ -169,5 +170,14 @@ def _quoted(text: str) -> str:
     return urllib.parse.quote_from_bytes(text.encode("utf-8", "surrogateescape"), safe="")
 
 
+@functools.lru_cache(maxsize=256)
+def _quoted_url(url: str) -> str:
+    """The same for every page of a walk."""
+    return _quoted(url)
+
+
 def _decoded(text: str) -> str:
-    return urllib.parse.unquote(text, errors="surrogateescape") if "%" in text else text
+    if "%" not in text:
+        return text
+    raw = urllib.parse.unquote_to_bytes(text.encode("utf-8", "surrogateescape"))
+    return raw.decode("utf-8", "surrogateescape")
