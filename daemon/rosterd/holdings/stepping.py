@@ -180,7 +180,7 @@ def _touched(
     """Rows that may look otherwise although their record is the same."""
     touched = {name: BitMap() for name in held.COLLECTIONS}
     for (name, field), target in rosters.RELATIONS.items():
-        if (name, field) in pruning.CLOSED:
+        if (name, field) in _NEEDED:
             continue
         gained, lost = sets.gained[target], sets.lost[target]
         if gained:  # a reference to it is there now
@@ -200,6 +200,18 @@ def _touched(
             if differs(was, now, row):
                 touched[name].add(row)
     return touched
+
+
+_NEEDED: Final = frozenset(
+    {
+        ("classes", "course"),
+        ("classes", "school"),
+        ("enrollments", "user"),
+        ("enrollments", "class"),
+        ("demographics", "user"),
+    }
+)
+"""References without which a record is not in a view: it comes and goes with what it names."""
 
 
 def _parents(was: pictures.Picture, now: pictures.Picture, name: str, sets: _Sets) -> BitMap:

@@ -62,7 +62,7 @@ def stranded(view: access.View, collection: str, field: str) -> BitMap:
     outside = roster.active[target] - inside
     if (collection, field) == ("users", "roles.org"):  # who has none is given one as well
         return (roster.inverse(collection, field).gather(outside) | roster.roleless) & rows
-    if not outside or (collection, field) in CLOSED:
+    if not outside or (collection, field) in _CLOSED:
         return BitMap()
     inverse = roster.inverse(collection, field)
     if (collection, field) == ("enrollments", "school") and len(inside) < len(outside):
@@ -70,7 +70,7 @@ def stranded(view: access.View, collection: str, field: str) -> BitMap:
     return inverse.gather(outside) & rows
 
 
-CLOSED: Final = frozenset(
+_CLOSED: Final = frozenset(
     {
         ("classes", "course"),
         ("classes", "school"),
