@@ -155,7 +155,9 @@ class Pages:
 
     def fragments(self, collection: str, rows: Sequence[int], version: str) -> list[bytes]:
         return [
-            rendering.fragment(collection, self.roster.record(collection, row), version)
+            rendering.fragment(
+                collection, rosters.bare(collection, self.roster.record(collection, row)), version
+            )
             for row in rows
         ]
 
