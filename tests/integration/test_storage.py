@@ -55,6 +55,7 @@ def save(run: storage.Run) -> Callable[[storage.Store], None]:
 def test_a_new_store_is_empty(store: storage.Store) -> None:
     assert store.applied() is None
     assert store.generation() is None
+    assert store.holdings() == {}
     assert store.publications() == {}
     assert store.last_import("sis") is None
     assert store.history() == []
@@ -148,6 +149,38 @@ def test_revisions_follow_the_roster_too(store: storage.Store) -> None:
 
     assert applied is not None
     assert applied.revisions == {"math": 9, "art": 1}
+
+
+def test_what_applications_hold_changes_with_a_swap_or_by_itself(opener: Opener) -> None:
+    store = opener()
+    first = {("math", "rows users"): b"1", ("math", "holding"): b"{}", ("art", "holding"): b"{}"}
+    store.apply(APPLIED, previous="", entry=b"first", held=first)
+    published = storage.Published(1, "generation-1", NOON, {})
+    store.publish_generation(
+        published, held={("math", "rows users"): b"\x00\xff", ("art", "holding"): None}
+    )
+    store.keep_holdings({("math", "holding"): b"{1}"})
+    store.close()
+    store = opener()
+
+    assert store.holdings() == {("math", "rows users"): b"\x00\xff", ("math", "holding"): b"{1}"}
+    store.close()
+
+
+def test_a_swap_that_is_refused_changes_nothing_that_applications_hold(
+    store: storage.Store,
+) -> None:
+    store.apply(APPLIED, previous="", entry=b"first", held={("math", "holding"): b"{}"})
+    published = storage.Published(2, "generation-2", NOON, {})
+    store.publish_generation(published)
+    held = {("math", "holding"): None, ("math", "rows users"): b"1"}
+
+    with pytest.raises(storage.Conflict):
+        store.apply(APPLIED, previous="0" * 64, entry=b"second", held=held)
+    with pytest.raises(storage.Conflict):
+        store.publish_generation(published, held=held)
+
+    assert store.holdings() == {("math", "holding"): b"{}"}
 
 
 def test_tokens_end_by_application_and_by_time(store: storage.Store) -> None:

@@ -5,6 +5,7 @@ application changes, ends and lives again.
 """
 
 import copy
+from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -103,7 +104,7 @@ async def live(
                     wrong = list(nights.differing(consumer, all_of_it))
                     assert wrong == [], wrong[0]
             nights.later(clock, dice)
-        clock.now = clock.now.replace(hour=2) + nights.timedelta(days=1)
+        clock.now = clock.now.replace(hour=2) + timedelta(days=1)
     return witness
 
 
