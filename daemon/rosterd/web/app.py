@@ -73,7 +73,7 @@ def vendors(
     for route in routes.ROUTES:  # found at once, where the pattern below is tried after all else
         if not route.single and not route.parents:
             app.router.add_route("*", route.url, answer)
-    app.router.add_route("*", "/{path:.*}", answer)
+    app.router.add_route("*", r"/{path:[\s\S]*}", answer)  # an escaped line feed is no end of it
 
     async def following(_app: web.Application) -> AsyncIterator[None]:
         task = asyncio.create_task(served.follow(), name="vendors: follow the world")
