@@ -47,7 +47,13 @@ def run_export(target: str, settings_path: Path, as_json: bool) -> None:
 
 
 @export.command("list")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=50,
+    show_default=True,
+    help="How many, the newest first.",
+)
 @asking.settings_option
 @asking.json_option
 def list_exports(limit: int, settings_path: Path, as_json: bool) -> None:
@@ -73,6 +79,7 @@ def list_exports(limit: int, settings_path: Path, as_json: bool) -> None:
                 for each in answer["exports"]
             ],
             right=["attempt", "bytes", "rows"],
+            below=["slot", "file", "problem"],
             empty="nothing was delivered yet",
         )
     newest = {each["target"]: each["state"] for each in reversed(answer["exports"])}
@@ -145,6 +152,7 @@ def list_secrets(settings_path: Path, as_json: bool) -> None:
                 )
                 for each in answer["secrets"]
             ],
+            below=["note"],
             empty="no document names a secret",
         )
     raise SystemExit(1 if any(each["set"] is None for each in answer["secrets"]) else 0)

@@ -133,6 +133,7 @@ def list_applications(settings_path: Path, as_json: bool) -> None:
             for each in answer["applications"]
         ],
         right=["users"],
+        below=["note"],
         empty="no applications: add documents under applications/ and permissions/",
     )
 
@@ -170,7 +171,13 @@ def roster() -> None:
 @roster.command("imports")
 @asking.settings_option
 @asking.json_option
-@click.option("--limit", default=20, show_default=True, help="How many, the newest first.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=20,
+    show_default=True,
+    help="How many, the newest first.",
+)
 def list_imports(settings_path: Path, as_json: bool, limit: int) -> None:
     """List imports with what they added, changed and removed."""
     answer = asking.call(settings_path, "GET", f"/v1/imports?limit={limit}")
@@ -189,6 +196,7 @@ def list_imports(settings_path: Path, as_json: bool, limit: int) -> None:
             for each in answer["imports"]
         ],
         right=["generation", "added", "changed", "removed", "errors", "warnings"],
+        below=["generation", "source", "problem"],
     )  # fmt: skip
 
 

@@ -1,0 +1,49 @@
+"""Tables on terminals of any width, and in pipes."""
+
+import click
+import pytest
+
+from rosterd.cli import tables
+
+COLUMNS = ["name", "title", "users", "note"]
+ROWS = [
+    ["family-messenger", "Family Messenger", "1,998", ""],
+    ["nothing", "Homework Harbor", "0", "its permission says access: none"],
+]
+
+
+def _lines(window: int | None) -> list[str]:
+    laid = tables.layout(COLUMNS, ROWS, right=["users"], below=["note"], window=window)
+    return [click.unstyle(line) for line in laid]
+
+
+def test_in_a_pipe_each_row_is_one_line_without_blanks_at_its_end() -> None:
+    assert _lines(None) == [
+        "name              title             users  note",
+        "family-messenger  Family Messenger  1,998",
+        "nothing           Homework Harbor       0  its permission says access: none",
+    ]
+
+
+@pytest.mark.parametrize("window", [36, 40, 60, 80, 120])
+def test_a_table_fits_the_window_and_breaks_no_word(window: int) -> None:
+    lines = _lines(window)
+    assert max(map(len, lines)) <= window
+    words = {word for row in [COLUMNS, *ROWS] for cell in row for word in cell.split()}
+    assert {word for line in lines for word in line.split()} - {"note:"} <= words
+
+
+def test_what_finds_no_room_goes_below_its_row() -> None:
+    assert _lines(36) == [
+        "name              title      users",
+        "family-messenger  Family     1,998",
+        "                  Messenger",
+        "nothing           Homework       0",
+        "                  Harbor",
+        "    note: its permission says",
+        "      access: none",
+    ]
+
+
+def test_a_window_that_is_too_narrow_for_the_words_keeps_them_whole() -> None:
+    assert any("family-messenger" in line for line in _lines(10))
