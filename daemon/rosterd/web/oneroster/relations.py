@@ -5,7 +5,8 @@ little. The ends are those of the records as the application gets them: what is 
 nothing, and what stands in for something that is not shared counts as the record shows it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from pyroaring import AbstractBitMap, BitMap
 
@@ -97,29 +98,42 @@ def enrollments_of_school(picture: pictures.Picture, parents: tuple[int, ...]) -
 
 
 def people_of_school(role: str | None) -> Within:
-    """Users with a role at the school; with `role`, this one.
+    """Users with a role at the school; with `role` (student or teacher), this one.
 
     1.1 has one role for all orgs of a user, and the listing has asked for it already.
     """
 
     def within(picture: pictures.Picture, parents: tuple[int, ...]) -> AbstractBitMap:
-        view, school = picture.view, parents[0]
+        roster, school = picture.view.roster, parents[0]
+        found = BitMap(roster.inverse("users", "roles.org").of(school))
         wanted = None if role is None or picture.version == "1.1" else role
-        if wanted is None:
-            found = BitMap(view.roster.inverse("users", "roles.org").of(school))
-        else:
-            found = view.roster.role_holders({wanted}, BitMap([school]), None)
-        sourced_id = view.roster.sourced_id("orgs", school)
-        for row in _without_shared_role(picture):
-            record = picture.record("users", row)
-            orgs = record.get("orgs") or [
-                each["org"] for each in record.get("roles", ()) if wanted in (None, each["role"])
-            ]
-            if sourced_id in orgs:
+        if wanted is not None:
+            found &= picture.rows("students" if wanted == "student" else "teachers")
+        sourced_id = roster.sourced_id("orgs", school)
+        made = _without_shared_role(picture)
+        for row in (_in_doubt(picture, found) if wanted is not None else BitMap()) | made:
+            if sourced_id in _orgs(picture.record("users", row), wanted):
                 found.add(row)
+            else:
+                found.discard(row)
         return found
 
     return within
+
+
+def _in_doubt(picture: pictures.Picture, users: AbstractBitMap) -> BitMap:
+    """Those of the users who have several roles: only their records say which is where."""
+    roster = picture.view.roster
+    orgs = roster.relation("users", "roles.org")
+    several = BitMap([row for row in users if len(orgs.of(row)) > 1])
+    return several | (roster.dangling("users") & users)
+
+
+def _orgs(record: Mapping[str, Any], role: str | None) -> Sequence[str]:
+    """Where a user, as given, has a role, or this one."""
+    if "orgs" in record:  # of 1.1
+        return list(record["orgs"])
+    return [each["org"] for each in record.get("roles", ()) if role in (None, each["role"])]
 
 
 def _without_shared_role(picture: pictures.Picture) -> AbstractBitMap:
