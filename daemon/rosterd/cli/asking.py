@@ -64,16 +64,21 @@ async def _call(socket: Path, method: str, path: str, json: Any, wait: float) ->
             session.request(method, f"http://rosterd{path}", json=json) as response,
         ):
             answer: dict[str, Any] = await response.json()
+    except TimeoutError as error:
+        raise errors.TemporaryError(f"cannot wait longer than {wait:g} s for the daemon") from error
     except (aiohttp.ClientConnectorError, FileNotFoundError) as error:
+        if isinstance(getattr(error, "os_error", error), PermissionError):
+            raise errors.InputError(
+                f"cannot ask the daemon at {socket}: only root and the user it runs as may"
+            ) from error
         raise errors.TemporaryError(
             f"cannot reach the daemon at {socket}: is `rosterd serve` (or `rosterd demo`) running,"
             " and are these its settings?"
         ) from error
-    except TimeoutError as error:
-        raise errors.TemporaryError(f"cannot wait longer than {wait:g} s for the daemon") from error
     except (aiohttp.ClientError, ValueError) as error:
         raise errors.TemporaryError(f"cannot understand the daemon's answer: {error}") from error
     if response.status >= 400:
         problem = answer.get("error", f"status {response.status}")
-        raise errors.InputError(f"cannot do that: {problem}")
+        known = str(problem).startswith("cannot ")
+        raise errors.InputError(str(problem) if known else f"cannot do that: {problem}")
     return answer

@@ -35,7 +35,7 @@ _level = click.option(
 @asking.settings_option
 @_level
 def serve(settings_path: Path, log_level: str) -> None:
-    """Run the daemon with the settings of this machine until a signal stops it."""
+    """Run the daemon until a signal stops it."""
     from rosterd import running
 
     _log(log_level)
@@ -70,7 +70,10 @@ def serve(settings_path: Path, log_level: str) -> None:
 def demo(  # noqa: PLR0917 - click passes its options by name
     directory: Path, roster: Path | None, port: int, console_port: int, once: bool, log_level: str
 ) -> None:
-    """Run a whole installation in a folder: repository, people, daemon, SFTP server."""
+    """Run a whole installation in a folder, to try it.
+
+    It has a repository, people who review, a roster, the daemon and an SFTP server.
+    """
     from rosterd import demo as demos
 
     _log(log_level)

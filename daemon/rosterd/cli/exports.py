@@ -29,7 +29,10 @@ def export() -> None:
 @asking.settings_option
 @asking.json_option
 def run_export(target: str, settings_path: Path, as_json: bool) -> None:
-    """Deliver to TARGET now, beside its schedule; exit status 1 when it did not arrive."""
+    """Deliver to TARGET now, beside its schedule.
+
+    Exit status 1 when it did not arrive.
+    """
     answer = asking.call(settings_path, "POST", f"/v1/targets/{quote(target)}/run", wait=3600.0)
     if as_json:
         _print_json(answer)
@@ -57,7 +60,10 @@ def run_export(target: str, settings_path: Path, as_json: bool) -> None:
 @asking.settings_option
 @asking.json_option
 def list_exports(limit: int, settings_path: Path, as_json: bool) -> None:
-    """List deliveries, the newest first; exit status 1 when a target's newest did not arrive."""
+    """List deliveries, the newest first.
+
+    Exit status 1 when a target's newest one did not arrive.
+    """
     answer = asking.call(settings_path, "GET", f"/v1/exports?limit={limit}")
     if as_json:
         _print_json(answer)
@@ -96,7 +102,10 @@ def sftp() -> None:
 @asking.settings_option
 @asking.json_option
 def probe(target: str, settings_path: Path, as_json: bool) -> None:
-    """Sign in at TARGET as deliveries do, write a hidden file there and remove it."""
+    """Sign in at TARGET, write a hidden file, remove it.
+
+    That is what a delivery would do, so it shows whether the next one can arrive.
+    """
     answer = asking.call(settings_path, "POST", f"/v1/targets/{quote(target)}/test")
     if as_json:
         _print_json(answer)
@@ -120,9 +129,9 @@ def secret() -> None:
 @click.argument("name")
 @asking.settings_option
 def set_secret(name: str, settings_path: Path) -> None:
-    """Keep the value of NAME, read from standard input (asked for on a terminal).
+    """Keep the value of NAME, read from standard input.
 
-    It belongs to the one document that names it: rosterd secret set NAME < key
+    On a terminal it is asked for. It belongs to the one document that names it: rosterd secret set NAME < key
     """
     if sys.stdin.isatty():
         value = str(click.prompt(f"Value of {name}", hide_input=True))
@@ -136,7 +145,10 @@ def set_secret(name: str, settings_path: Path) -> None:
 @asking.settings_option
 @asking.json_option
 def list_secrets(settings_path: Path, as_json: bool) -> None:
-    """List names, never values; exit status 1 when one that is named is not set."""
+    """List names of secrets, never values.
+
+    Exit status 1 when a document names one that is not set.
+    """
     answer = asking.call(settings_path, "GET", "/v1/secrets")
     if as_json:
         _print_json(answer)

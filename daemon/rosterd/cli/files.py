@@ -29,7 +29,9 @@ _WIDEST = 56  # a longer place pushes its own message to the right, not everybod
 )
 @asking.json_option
 def check(target: str, repository: Path | None, as_json: bool) -> None:
-    """Check the documents of a folder or of a commit, and show every problem at once.
+    """Check the documents of a folder or of a commit.
+
+    Every problem is shown at once, with its place and with what would be right.
 
     Exit status: 0 when there is no error (warnings may remain), 1 when there is one.
     """
@@ -81,6 +83,12 @@ def _read(
     """(files, problems of reading): of a folder when there is one, else of a commit."""
     folder = Path(target)
     if repository is None and folder.is_dir():
+        inside = folder.resolve()
+        if inside.name in documents.FOLDERS and (inside.parent / "rosterd.yaml").is_file():
+            raise click.UsageError(
+                f"{target} is a part of the repository in {inside.parent}; check that, since"
+                " documents are checked together"
+            )
         return _folder(folder)
     return _commit(target, repository or Path()), ()
 
@@ -131,7 +139,7 @@ def _yaml(folder: Path) -> Iterator[Path]:
 
 
 @click.command()
-@click.argument("kind", required=False, type=click.Choice(list(documents.KINDS)))
+@click.argument("kind", metavar="[KIND]", required=False, type=click.Choice(list(documents.KINDS)))
 @click.option(
     "--directory",
     metavar="DIR",
@@ -139,7 +147,11 @@ def _yaml(folder: Path) -> Iterator[Path]:
     help="Write the schema of every kind into DIR.",
 )
 def schema(kind: str | None, directory: Path | None) -> None:
-    """Show the JSON Schema of a KIND of document, or write all of them for editors."""
+    """Show the JSON Schema of a KIND, or write all of them.
+
+    KIND is Application, Permission, SftpTarget, Listing, RosterSource or Repository. Editors use the
+    files of a --directory to complete fields and to mark mistakes.
+    """
     if (kind is None) == (directory is None):
         raise click.UsageError("name either a KIND or a --directory")
     if directory is None:

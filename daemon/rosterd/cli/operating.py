@@ -38,7 +38,7 @@ def status(settings_path: Path, as_json: bool) -> None:
 @asking.settings_option
 @asking.json_option
 def reconcile(settings_path: Path, as_json: bool) -> None:
-    """Look at the config repository now, and say what came of it."""
+    """Look at the config repository now; say what came of it."""
     answer = asking.call(settings_path, "POST", "/v1/reconcile")
     if as_json:
         _print_json(answer)
@@ -49,7 +49,7 @@ def reconcile(settings_path: Path, as_json: bool) -> None:
 
 def _show_status(answer: dict[str, Any]) -> None:
     repository, served = answer["repository"], answer["served"]
-    reason = f"\n{repository['reason']}" if repository["reason"] else ""
+    reason = _reason(repository)
     pairs: list[tuple[str, object]] = [
         ("repository", f"{repository['id']}, branch {repository['branch']}"),
         (
@@ -76,6 +76,15 @@ def _show_status(answer: dict[str, Any]) -> None:
             ],
             right=["needed"],
         )
+        commit = _short(repository["fetched"])
+        click.echo(f"\nAnother person looks at it and vouches: rosterd approve {commit}")
+
+
+def _reason(repository: dict[str, Any]) -> str:
+    """Why it is in this state, below it; who has to vouch stands in a table of its own."""
+    if repository["missing"]:
+        return "\nwaits for people to vouch for it; what was accepted before is still served"
+    return "".join(f"\n{line}" for line in repository["reason"].splitlines() if line.strip())
 
 
 def _serving(served: dict[str, Any]) -> str:
@@ -98,7 +107,7 @@ def _vouched(served: dict[str, Any]) -> str:
 
 def _roster(served: dict[str, Any]) -> str:
     if served["generation"] is None:
-        return "none imported yet"
+        return "none imported yet; `rosterd roster imports` says what was tried"
     counts = ", ".join(f"{count:,} {name}" for name, count in served["counts"].items())
     return f"generation {served['generation']}, published {_time(served['published'])}\n{counts}"
 
@@ -112,7 +121,7 @@ def app() -> None:
 @asking.settings_option
 @asking.json_option
 def list_applications(settings_path: Path, as_json: bool) -> None:
-    """List the applications with what they may see and when they last did."""
+    """List applications: what they may see, and last use."""
     answer = asking.call(settings_path, "GET", "/v1/applications")
     if as_json:
         _print_json(answer)
@@ -143,7 +152,7 @@ def list_applications(settings_path: Path, as_json: bool) -> None:
 @asking.settings_option
 @asking.json_option
 def show_credentials(name: str, settings_path: Path, as_json: bool) -> None:
-    """Show key and secret of application NAME. That is kept on record.
+    """Show key and secret of NAME; that is kept on record.
 
     Hand them to the vendor over a channel that you would trust with the roster itself.
     """
@@ -179,7 +188,7 @@ def roster() -> None:
     help="How many, the newest first.",
 )
 def list_imports(settings_path: Path, as_json: bool, limit: int) -> None:
-    """List imports with what they added, changed and removed."""
+    """List imports with what they added, changed, removed."""
     answer = asking.call(settings_path, "GET", f"/v1/imports?limit={limit}")
     if as_json:
         _print_json(answer)
@@ -197,6 +206,8 @@ def list_imports(settings_path: Path, as_json: bool, limit: int) -> None:
         ],
         right=["generation", "added", "changed", "removed", "errors", "warnings"],
         below=["generation", "source", "problem"],
+        empty="nothing was imported yet: a document under sources/ names the folder to read, and"
+        " imports.sources in the settings the folders that it may name",
     )  # fmt: skip
 
 

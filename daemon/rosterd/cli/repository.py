@@ -41,7 +41,13 @@ def init(folder: Path, title: str, timezone: str, branch: str, key: str | None) 
         raise errors.InputError(f"cannot make a repository in {folder}: it is not empty")
     files = beginnings.files(title, timezone)
     _require_valid(files, str(folder))
-    commit = asyncio.run(_init(folder, files, branch, _absolute(key)))
+    signing_key = _absolute(key)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Made beside and moved when it is whole: a key that cannot sign leaves nothing in the way.
+    with tempfile.TemporaryDirectory(prefix=".rosterd-init-", dir=folder.parent) as beside:
+        made = Path(beside) / folder.name
+        commit = asyncio.run(_init(made, files, branch, signing_key))
+        made.replace(folder)
     click.echo(f"Made {folder} with its first commit {commit}.")
     click.echo("Push it to where the daemon finds it, then pin it on the daemon's machine:")
     click.echo(f"  rosterd trust {commit}")
@@ -79,9 +85,9 @@ def _absolute(key: str | None) -> str | None:
 @click.argument("commit")
 @asking.settings_option
 def trust(commit: str, settings_path: Path) -> None:
-    """Pin COMMIT as the first one that is accepted, on your word as administrator.
+    """Pin COMMIT as the first one that is accepted.
 
-    Look at it first: everything it says is served. It counts until something was accepted; from
+    That is on your word as administrator. Look at it first: everything it says is served. It counts until something was accepted; from
     then on each commit is judged by who vouches for it.
     """
     machine = asking.read_settings(settings_path)
@@ -91,6 +97,7 @@ def trust(commit: str, settings_path: Path) -> None:
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"Pinned {full} in {pin}.")
+    click.echo("The daemon serves it at its next look; `rosterd status` says so.")
 
 
 async def _trusted(machine: settings_module.Settings, commit: str) -> tuple[str, tuple[str, ...]]:
@@ -125,6 +132,7 @@ def _write_whole(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(f"{path.name}.new")
         with new.open("w", encoding="ascii") as file:
+            os.fchmod(file.fileno(), 0o644)  # the daemon is another user, and it is no secret
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -174,9 +182,9 @@ def approve(  # noqa: PLR0917 - click passes its options by name
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Vouch with your key for what COMMIT (or BASE..COMMIT) changes.
+    """Vouch with your key for what COMMIT changes.
 
-    A commit that the branch does not have yet stands for everything since it left the branch; one
+    COMMIT may be BASE..COMMIT, too. A commit that the branch does not have yet stands for everything since it left the branch; one
     that is on the branch already, for its own change. What you vouch for are the contents of files,
     so it goes on counting when the commits are squashed, merged or rebased.
     """
@@ -273,9 +281,9 @@ def _told(ref: str, claim: statements.Claim, remote: str | None, *, as_json: boo
 @click.option("-C", "--clone", "folder", type=_folder, default=Path(), help="Where commits are.")
 @asking.json_option
 def plan(old: str, new: str, folder: Path, as_json: bool) -> None:
-    """Show what changes from OLD to NEW: each a folder, or a commit of the clone.
+    """Show what changes from OLD to NEW.
 
-    NEW is the current folder when left out. Without a roster the documents are compared, not what
+    Each is a folder, or a commit of the clone; NEW is the current folder when left out. Without a roster the documents are compared, not what
     applications gain and lose.
     """
     before, after = (_read(name, folder) for name in (old, new))
