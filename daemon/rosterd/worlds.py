@@ -222,16 +222,15 @@ class World:
         entered = dated.entered(collection)
         if not entered:
             return
+        if (opening := dated.at_once(collection)) is not None:
+            parts[0::2] = [opening] * len(rows)
+            return
         asked = BitMap(rows)
-        moments = {
-            row: b"," + rendering.dated(holdings.timestamp(moment))
-            for moment, found in entered
-            if found.intersect(asked)
-            for row in found & asked
-        }
-        for place, row in enumerate(rows) if moments else ():
-            if row in moments:
-                parts[2 * place] = moments[row]
+        for opening, found in entered:
+            hit = found & asked
+            for place, row in enumerate(rows) if hit else ():
+                if row in hit:
+                    parts[2 * place] = opening
 
     def _with_gone(
         self, application: str, version: str, collection: str, rows: Sequence[int]

@@ -1,6 +1,7 @@
 """The steps of all applications at one swap of the world."""
 
 from collections.abc import Generator, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
@@ -77,29 +78,37 @@ def steps(old: World, new: World, kept: Mapping[str, held.Holding]) -> Generator
         for name in held.COLLECTIONS:
             changed[name] = new.generation.by_change(name).get(new.generation.number, held.NONE)
             yield
+    swap = _Swap(old, new, changed, {})
     for application in names:
         if application in found:
             continue
         view = new.view(application)
         yield
         if view.refusal is None:
-            found[application] = yield from _step(old, new, application, changed)
+            found[application] = yield from _step(swap, application)
     return found
 
 
-def _step(
-    old: World, new: World, application: str, changed: Mapping[str, FrozenBitMap]
-) -> stepping.Steps:
+@dataclass(frozen=True, slots=True)
+class _Swap:
+    old: World
+    new: World
+    changed: Mapping[str, FrozenBitMap]
+    memory: dict[tuple[str, str, int], bytes]
+
+
+def _step(swap: _Swap, application: str) -> stepping.Steps:
+    old, new, changed = swap.old, swap.new, swap.changed
     view, holding = new.view(application), old.held.get(application)
     if holding is None or old.generation is None or new.generation is None:
         return (yield from stepping.first(view, changed))
     if holding.kinds is not None:
-        before = stepping.Before(view, new.generation.by_source)
+        before = stepping.Before(view, new.generation.by_source, swap.memory)
         return (yield from stepping.revived(holding, view, before))
     last = _last(old, application)
     if last is None:
         return (yield from stepping.first(view, changed))
-    before = stepping.Before(last, old.generation.by_source)
+    before = stepping.Before(last, old.generation.by_source, swap.memory)
     return (yield from stepping.step(holding, before, view, changed))
 
 

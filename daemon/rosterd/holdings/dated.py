@@ -10,9 +10,12 @@ from datetime import datetime
 from pyroaring import AbstractBitMap, FrozenBitMap
 
 from rosterd.holdings import held
+from rosterd.oneroster import rendering
 
 Changes = Callable[[str], Mapping[int, AbstractBitMap]]
 """Collection -> generation -> active rows whose record last changed in it."""
+Openings = list[tuple[bytes, FrozenBitMap]]
+"""A comma and what stands before the fragment of a record -> rows."""
 
 
 class Dated:
@@ -31,19 +34,26 @@ class Dated:
         self._published = published
         self._changes = changes
         self._dates: dict[str, held.Dates] = {}
-        self._entered: dict[str, held.Dates] = {}
+        self._entered: dict[str, Openings] = {}
 
     def dates(self, collection: str) -> Sequence[tuple[str, AbstractBitMap]]:
         """Each dateLastModified as it is served -> rows of the view."""
         self._look(collection)
         return [(held.timestamp(moment), rows) for moment, rows in self._dates[collection]]
 
-    def entered(self, collection: str) -> held.Dates:
+    def entered(self, collection: str) -> Openings:
         """Rows whose date is not just that of their record's last change."""
         if self.holding is None or not self.holding.late.get(collection):
             return []
         self._look(collection)
         return self._entered[collection]
+
+    def at_once(self, collection: str) -> bytes | None:
+        """How every record begins, when all came at one moment: as to a new application."""
+        entered = self.entered(collection)
+        if len(entered) == 1 and len(entered[0][1]) == len(self._rows[collection]):
+            return entered[0][0]
+        return None
 
     def departures(self, collection: str) -> Sequence[held.Departure]:
         """What left and is still told, the newest first."""
@@ -62,5 +72,8 @@ class Dated:
             (self._published.get(number, held.EPOCH), rows)
             for number, rows in self._changes(collection).items()
         ]
-        found = held.dates(self.holding, collection, self._rows[collection], changes)
-        self._dates[collection], self._entered[collection] = found
+        dates, entered = held.dates(self.holding, collection, self._rows[collection], changes)
+        self._entered[collection] = [
+            (b"," + rendering.dated(held.timestamp(moment)), rows) for moment, rows in entered
+        ]
+        self._dates[collection] = dates

@@ -22,6 +22,8 @@ from rosterd.pictures import pruning, rules
 
 KEEP_LATE: Final = timedelta(days=90)
 """For how long the moments at which records entered are told apart."""
+REMEMBERED: Final = 200_000
+"""Most tombstones that are remembered while one swap is prepared; some 150 bytes each."""
 MERGE: Final = 32
 """Older ones that are put together at once: each time they are, dates move, and so does the
 revision."""
@@ -38,6 +40,10 @@ class Before:
     view: access.View
     sources: Callable[[str, AbstractBitMap], Mapping[str, AbstractBitMap]]
     """Rows of a collection -> the sources that brought them."""
+    memory: dict[tuple[str, str, int], bytes]
+    """Tombstones that were made in this swap, by collection, field rules and row: the same for all
+    applications with these rules, as long as no reference is cut.
+    """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,9 +98,9 @@ def revived(old: held.Holding, view: access.View, before: Before) -> Steps:
     for name in held.COLLECTIONS:
         roster = before.view.roster
 
-        def made(row: int, name: str = name, roster: rosters.Roster = roster) -> held.Record:
+        def made(row: int, name: str = name, roster: rosters.Roster = roster) -> bytes:
             sourced_id = roster.sourced_id(name, row)
-            return tombstones.blank(name, sourced_id, row, old.kinds or {})
+            return orjson.dumps(tombstones.blank(name, sourced_id, row, old.kinds or {}))
 
         left[name] = yield from _leaving(name, old.rows[name] - view.rows[name], before, made)
     return Change(old, view.rows, _signatures(view), view.rows, left, moved=True)
@@ -123,9 +129,7 @@ def step(old: held.Holding, before: Before, view: access.View, changed: Rows) ->
         moved = moved or bool(again) or bool(own & rows[name])
         dated[name] = FrozenBitMap((gained[name] | again) - own)
 
-        def made(row: int, name: str = name) -> held.Record:
-            return tombstones.minimal(name, was.canonical(name, row))
-
+        made = _maker(was, name, old.rules.get(name, ""), before)
         left[name] = yield from _leaving(name, lost[name], before, made)
     return Change(old, rows, signatures, dated, left, moved)
 
@@ -254,8 +258,26 @@ def _signatures(view: access.View) -> dict[str, str]:
 # ---------------------------------------------------------------- what leaves
 
 
+def _maker(
+    was: pictures.Picture, name: str, signature: str, before: Before
+) -> Callable[[int], bytes]:
+    """Makes the tombstone of a row as a line of JSON."""
+    whole, memory = was.whole(name), before.memory
+
+    def made(row: int) -> bytes:
+        key = (name, signature, row)
+        line = memory.get(key)
+        if line is None or row not in whole:
+            line = orjson.dumps(tombstones.minimal(name, was.canonical(name, row)))
+            if row in whole and len(memory) < REMEMBERED:
+                memory[key] = line
+        return line
+
+    return made
+
+
 def _leaving(
-    name: str, rows: AbstractBitMap, before: Before, made: Callable[[int], held.Record]
+    name: str, rows: AbstractBitMap, before: Before, made: Callable[[int], bytes]
 ) -> Generator[None, None, tuple[Left, ...]]:
     """Tombstones, by source. Demographics leave none: nothing of them has to stay."""
     if not rows or name == "demographics":
@@ -264,7 +286,7 @@ def _leaving(
     for source, theirs in before.sources(name, rows).items():
         chunks, lines = [], []
         for row in theirs:
-            lines.append(orjson.dumps(made(row)))
+            lines.append(made(row))
             if len(lines) == held.CHUNK:
                 chunks.append(held.compressed(lines))
                 lines = []

@@ -56,7 +56,7 @@ class Picture:
     def canonical(self, collection: str, row: int) -> rosters.Record:
         """The same before any version: what is shared, in the words of its source."""
         record = self.view.roster.record(collection, row)
-        if collection in _WITH_CHILDREN or row not in self._whole(collection):
+        if collection in _WITH_CHILDREN or row not in self.whole(collection):
             pruning.prune(self.view, collection, row, record)
         self._rules[collection].apply(record)
         return record
@@ -69,7 +69,7 @@ class Picture:
 
     def _find_plain(self, collection: str) -> AbstractBitMap:
         rule = self._rules[collection]
-        plain = self._whole(collection) - self._made_anew(collection)
+        plain = self.whole(collection) - self._made_anew(collection)
         for member in rule.withheld:
             plain -= self._carrying(collection, member)
         return plain
@@ -120,7 +120,7 @@ class Picture:
                 found = {names: each - cut for names, each in found.items()}
         return found
 
-    def _whole(self, collection: str) -> FrozenBitMap:
+    def whole(self, collection: str) -> FrozenBitMap:
         """Rows whose references all stay; an export of a million records looks at few of them."""
         if collection not in self._uncut:
             whole = self.view.rows[collection] - self.view.roster.dangling(collection)
