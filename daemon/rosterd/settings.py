@@ -5,7 +5,9 @@ to change who has to agree to it. One TOML file, each field with its unit; relat
 from the folder of that file.
 """
 
+import difflib
 import tomllib
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any
@@ -85,6 +87,9 @@ class Listen(pydantic.BaseModel):
     """Addresses or networks of proxies that end TLS; requests from others are refused then."""
     requests_per_minute: int = pydantic.Field(default=3000, ge=1)
     """Requests one application may make in a minute before it gets 429."""
+    refuse_unknown_sort: bool = False
+    """Whether an unknown `sort` is a 400 in 1.2. Otherwise it is passed over there: the order is
+    lost, but no data, and most of the standard's services have no code for it. 1.1 warns."""
 
     @pydantic.model_validator(mode="after")
     def _never_in_the_clear(self) -> "Listen":
@@ -191,11 +196,38 @@ def load(text: str, path: str, folder: Path) -> Settings:
     except pydantic.ValidationError as error:
         problems = [
             errors.Problem(
-                path, 0, 0, f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}"
+                path, 0, 0, f"{'.'.join(map(str, item['loc'])) or 'settings'}: {_worded(item)}"
             )
             for item in error.errors()
         ]
         raise errors.InputError(f"cannot use settings {path}", problems) from error
+
+
+def _worded(item: Mapping[str, Any]) -> str:
+    """What is wrong with one setting, and what would be right."""
+    kind, *path = str(item["type"]), *item["loc"]
+    if kind == "extra_forbidden":
+        known = _known(path[:-1])
+        near = difflib.get_close_matches(str(path[-1]), known, 1)
+        what = "setting" if path[1:] else "table"
+        return f"there is no such {what}; " + (
+            f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+        )
+    if kind == "missing":
+        return "this is missing, and nothing can stand in for it"
+    if kind == "string_pattern_mismatch":
+        return (
+            "this is no base of URLs; write one such as https://rosters.example, without / behind"
+        )
+    return str(item["msg"]).removeprefix("Value error, ")
+
+
+def _known(path: Sequence[str | int]) -> list[str]:
+    """Names that may stand in the table at `path`."""
+    model: Any = Settings
+    for name in path:
+        model = model.model_fields[str(name)].annotation
+    return list(model.model_fields)
 
 
 _PATHS = {

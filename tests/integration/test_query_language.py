@@ -352,6 +352,24 @@ async def test_each_mistake_has_its_code(
             assert field["imsx_codeMinorFieldValue"] == newer
 
 
+async def test_an_unknown_sort_is_refused_in_1_2_where_that_is_wanted(tmp_path: Path) -> None:
+    listen = vendors.settings_of(refuse_unknown_sort=True)
+    async with vendors.service(tmp_path, listen=listen) as service:
+        token = await service.token("everything")
+        for url, code in (
+            (f"{V1P2}/users?sort=nothing", "invaliddata"),
+            (f"{V1P2}/classes/k-math/students?sort=nothing", "invaliddata"),
+            ("/ims/oneroster/resources/v1p2/resources?sort=nothing", "invalid_sort_field"),
+        ):
+            status, _, body = await service.ask(url, token)
+            assert status == 400
+            (field,) = orjson.loads(body)["imsx_CodeMinor"]["imsx_codeMinorField"]
+            assert field["imsx_codeMinorFieldValue"] == code
+        for url in (f"{V1P2}/users?sort=username", f"{V1P2}/users/s1?sort=nothing"):
+            assert (await service.ask(url, token))[0] == 200
+        assert (await service.ask(f"{V1P1}/users?sort=nothing", token))[0] == 200
+
+
 async def test_a_warning_of_1_1_stands_beside_a_single_too(service: vendors.Service) -> None:
     token = await service.token("everything")
 

@@ -52,6 +52,7 @@ def vendors(
         router=routes.Router(prefix=prefix),
         note=note,
         clock=clock,
+        strict_sort=listen.refuse_unknown_sort,
     )
     issuing = tokens.Tokens(
         current, known, asked, rates.Rates(tokens.FAILURES_PER_MINUTE, clock), note

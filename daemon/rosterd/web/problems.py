@@ -17,6 +17,7 @@ _CODES: Final[Mapping[str, tuple[str, str]]] = {
     "invalid_selection": ("invalid_selection_field", "invalid_selection_field"),
     "blank_selection": ("invalid_selection_field", "invalid_blank_selection_field"),
     "invalid_sort": ("invaliddata", "invalid_sort_field"),
+    "invalid_sort_of_resources": ("invalid_sort_field", "invalid_sort_field"),  # theirs alone
     "unauthorized": ("unauthorisedrequest", "unauthorized"),
     "forbidden": ("forbidden", "forbidden"),
     "unknown_object": ("unknownobject", "unknown object"),
@@ -27,9 +28,10 @@ _CODES: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-def minor_codes() -> list[str]:
-    """Every code that a 1.2 payload may name."""
-    return sorted({newer for newer, _ in _CODES.values() if newer})
+def minor_codes(service: str) -> list[str]:
+    """Every code that a 1.2 payload of "rostering" or "resources" may name."""
+    others = () if service == "resources" else ("invalid_sort_field",)
+    return sorted({newer for newer, _ in _CODES.values()}.difference(("", *others)))
 
 
 class Refused(Exception):
@@ -98,6 +100,12 @@ def too_many(pause: int) -> Refused:
     return Refused(
         429, "busy", "these are too many requests; slow down", {"Retry-After": str(pause)}
     )
+
+
+def unsorted(service: str) -> Refused:
+    """400 for a sort by what is no field; only the resources service has a code of its own."""
+    code = "invalid_sort_of_resources" if service == "resources" else "invalid_sort"
+    return Refused(400, code, "sort names no field of these records")
 
 
 def not_ready() -> Refused:

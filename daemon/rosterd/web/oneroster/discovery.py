@@ -127,7 +127,7 @@ def document(service: str, public_url: str, token_url: str) -> Node:
         "tags": [{"name": name} for name in collections],
         "paths": {_path(route): {"get": _operation(route)} for route in own},
         "components": {
-            "schemas": {**schemas.of(collections), "StatusInfo": _status_info()},
+            "schemas": {**schemas.of(collections), "StatusInfo": _status_info(service)},
             "parameters": {name: {"name": name, "in": "query", **each} for name, each in _QUERY},
             "headers": _headers(),
             "responses": {_named(status): _failure(status) for status in _FAILURES},
@@ -257,12 +257,12 @@ def _json(schema: Node) -> Node:
     return {"application/json": {"schema": schema}}
 
 
-def _status_info() -> Node:
+def _status_info(service: str) -> Node:
     field = {
         "type": "object",
         "properties": {
             "imsx_codeMinorFieldName": {"type": "string"},
-            "imsx_codeMinorFieldValue": {"type": "string", "enum": problems.minor_codes()},
+            "imsx_codeMinorFieldValue": {"type": "string", "enum": problems.minor_codes(service)},
         },
         "required": ["imsx_codeMinorFieldName", "imsx_codeMinorFieldValue"],
         "additionalProperties": False,

@@ -29,7 +29,8 @@ class Query(NamedTuple):
 
     A tuple, since one is made for each request, in a fifth of the time of a frozen dataclass.
     `text` names the narrowing and the order, and is the same for every page of one walk; `others`
-    are the raw parameters that Link has to repeat. `warning` is what 1.1 says beside the data.
+    are the raw parameters that Link has to repeat. `warning` is what 1.1 says beside the data;
+    `unsorted` tells that `sort` named nothing.
     """
 
     limit: int = DEFAULT_LIMIT
@@ -41,6 +42,7 @@ class Query(NamedTuple):
     text: str = ""
     others: str = ""
     warning: tuple[str, str] | None = None
+    unsorted: bool = False
 
 
 PLAIN: Final = Query()
@@ -105,6 +107,7 @@ def _rest(others: str, collection: str, version: str, *, single: bool) -> Query:
         text=repr((filtered, sort and sort.key, descending and bool(sort))) if narrowed else "",
         others=others,
         warning=warning if version == "1.1" else None,
+        unsorted=name_of_sort is not None and sort is None,
     )
 
 

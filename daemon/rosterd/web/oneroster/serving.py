@@ -41,6 +41,7 @@ class Serving:
         router: routes.Router,
         note: Note | None = None,
         clock: Callable[[], float] = time.monotonic,
+        strict_sort: bool = False,
     ) -> None:
         self._worlds = current
         self._callers = callers
@@ -48,6 +49,7 @@ class Serving:
         self._writer = answers.Writer(public_url)
         self._validators = validators.Validators(public_url)
         self._note = note
+        self._strict_sort = strict_sort
         self._walks = walks.Walks(clock)
         self._world = current.current
         self._forget()
@@ -126,6 +128,8 @@ class Serving:
         if world.generation is None:
             raise problems.not_ready()
         query = parameters.read(raw, route)
+        if query.unsorted and self._strict_sort and route.version == "1.2":
+            raise problems.unsorted(route.service)
         total = 0
         if route.single:
             rows = [self._row(world, application, route, route.listing.name, found.ids[-1])]
