@@ -205,7 +205,7 @@ def load(text: str, path: str, folder: Path) -> Settings:
 
 def _worded(item: Mapping[str, Any]) -> str:
     """What is wrong with one setting, and what would be right."""
-    kind, *path = str(item["type"]), *item["loc"]
+    kind, path = str(item["type"]), list(item["loc"])
     if kind == "extra_forbidden":
         known = _known(path[:-1])
         near = difflib.get_close_matches(str(path[-1]), known, 1)

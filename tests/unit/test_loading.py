@@ -85,7 +85,11 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read() -> None:
     [
         (b"title: a\nname: \xff\xfe\n", 2, "UTF-8"),
         (b"title: \x01\n", 1, "control characters"),
-        (b"title: 'a\n", 1, "quoted scalar"),
+        (b"title: 'a\n", 1, "this quote is never closed"),
+        (b"a: b\n  c: d\n", 2, "indent it like its neighbours"),
+        (b"a: b\n\tc: d\n", 2, "a tab stands here"),
+        (b"a:\n  b: c\n d: e\n", 3, "indented unlike the fields above"),
+        (b"a: b\nc d\ne: f\n", 2, "a colon is missing"),
         (b"title: " + b"9" * 30 + b".5\n", 1, "too long"),
         (b"a: " + b"[" * 10_000, 1, "nested deeper"),
         (b"a: [" + b"1," * 100_001 + b"]", 1, "values at most"),

@@ -81,6 +81,20 @@ def test_all_problems_are_told_at_once() -> None:
     assert sorted(told) == ["listen.public_url", "repository.colour", "repository.url"]
 
 
+def test_a_problem_says_what_would_be_right() -> None:
+    with pytest.raises(errors.InputError) as caught:
+        load(
+            '[repository]\nid = "x"\n[reviews]\n[review]\npepole = 1\n'
+            '[listen]\naddress = "0.0.0.0"\npublic_url = "rosters.example/"\n'
+        )
+
+    told = {problem.message for problem in caught.value.problems}
+    assert "reviews: there is no such table; did you mean review?" in told
+    assert "review.pepole: there is no such setting; did you mean people?" in told
+    assert "repository.url: this is missing, and nothing can stand in for it" in told
+    assert any(text.startswith("listen.public_url: this is no base of URLs") for text in told)
+
+
 def test_text_that_is_not_toml_is_told_without_a_traceback() -> None:
     with pytest.raises(errors.InputError, match=r"cannot read settings rosterd\.toml"):
         load("[repository")

@@ -30,11 +30,11 @@ FileName = Annotated[values.PlainFileName, AfterValidator(_template)]
 class Authentication(values.Model):
     """How the daemon signs in: by names of secrets. The secrets themselves are never in git."""
 
-    password: values.Name | None = None
+    password: values.SecretName | None = None
     """Name of the secret that holds the password."""
-    private_key: values.Name | None = None
+    private_key: values.SecretName | None = None
     """Name of the secret that holds the private key (OpenSSH format)."""
-    passphrase: values.Name | None = None
+    passphrase: values.SecretName | None = None
     """Name of the secret that opens the private key."""
 
     @property

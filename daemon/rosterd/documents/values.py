@@ -194,6 +194,16 @@ def _name(value: str) -> str:
     return value
 
 
+def _secret_name(value: str) -> str:
+    """Whoever writes the password itself here has to learn that before it is pushed."""
+    if not re.fullmatch(_NAME, value):
+        raise wrong(
+            "this is no name of a secret; write small letters, digits and hyphens, and give the"
+            " value itself to `rosterd secret set`, never to git"
+        )
+    return value
+
+
 def _role(value: str) -> str:
     if not vocabularies.VOCABULARIES["role"].allows(value, "1.2"):
         hint = nearest(value, ROLES) or f"; write one of {', '.join(ROLES)}, or ext:… for your own"
@@ -239,7 +249,11 @@ def _file_name(value: str) -> str:
 
 Text = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_plain)]
 Name = Annotated[str, Field(json_schema_extra={"pattern": _NAME}), AfterValidator(_name)]
-"""Of documents and secrets: it is also a file's stem and part of a URL."""
+"""Of documents: it is also a file's stem and part of a URL."""
+SecretName = Annotated[
+    str, Field(json_schema_extra={"pattern": _NAME}), AfterValidator(_secret_name)
+]
+"""Of a secret, where somebody may write the secret itself."""
 SourcedId = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_plain)]
 Where = Annotated[str, Field(min_length=1, max_length=10_000)]
 Role = Annotated[

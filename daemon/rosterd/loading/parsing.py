@@ -78,11 +78,13 @@ def parse(text: str, places: Places | None = None) -> Value:
         return builder.document()
     except error.MarkedYAMLError as problem:
         marks = [problem.problem_mark, problem.context_mark]
-        if "end of stream" in (problem.problem or ""):
+        if "end of stream" in (problem.problem or "") or "simple key" in (problem.context or ""):
             marks.reverse()  # what was never closed is shown where it was opened
         mark = marks[0] or marks[1]
-        said = " ".join(part for part in (problem.context, problem.problem) if part)
+        said = _plainly(problem.context or "", problem.problem or "")
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+        if "start any token" in str(problem.problem) and _at(text, line, column) == "\t":
+            said = _TAB
         raise MalformedError(f"this is no YAML: {said}", line, column) from None
     except reader.ReaderError as problem:
         before = text[: problem.position]
@@ -90,6 +92,39 @@ def parse(text: str, places: Places | None = None) -> Value:
         raise MalformedError(
             f"this is no YAML: {problem.reason}", before.count("\n") + 1, column
         ) from None
+
+
+# What the parser says, and what an author would have to do about it; the first that fits is told.
+_TAB: Final = "a tab stands here; indent with blanks"
+_PLAINLY: Final = (
+    ("", "tab character", _TAB),
+    ("", "mapping values are not allowed",
+     "no field can begin here; indent it like its neighbours, and quote a text with a colon"),
+    ("block mapping", "did not find expected key",
+     "this line is indented unlike the fields above it"),
+    ("block collection", "did not find expected '-'",
+     "this line is indented unlike the list above it"),
+    ("simple key", "could not find expected ':'", "a colon is missing behind the field's name"),
+    ("quoted scalar", "end of stream", "this quote is never closed"),
+    ("flow sequence", "did not find expected", "this list is not closed, or lacks a comma; write ]"),
+    ("flow mapping", "did not find expected",
+     "these fields are not closed, or lack a comma; write }"),
+    ("plain scalar", "unexpected ':'", "a text with a colon needs quotes here"),
+    ("", "cannot start any token",
+     "this character cannot begin a value; write the text in quotes"),
+)  # fmt: skip
+
+
+def _plainly(context: str, problem: str) -> str:
+    for where, what, told in _PLAINLY:
+        if where in context and what in problem:
+            return told
+    return f"{context} {problem}".strip()
+
+
+def _at(text: str, line: int, column: int) -> str:
+    lines = text.splitlines()
+    return lines[line - 1][column - 1 : column] if line <= len(lines) else ""
 
 
 def _parser_class() -> Any:
