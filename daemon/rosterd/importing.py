@@ -279,6 +279,7 @@ class Importing:
             limit=self._limits.max_bytes,
             known=known,
             default_mode=source.manifest.default if source.manifest is not None else None,
+            seen=sight.files,
         )
 
     async def _conclude(

@@ -395,6 +395,48 @@ async def test_a_delivery_that_still_changes_is_tried_when_it_has_settled(
     assert machine.users() == EVERYBODY
 
 
+async def test_an_upload_that_begins_while_an_import_waits_is_not_read_half(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look that found it settled and its copy lie other imports, and a process start."""
+    packages.write(machine.source, district())
+    build = calling.build
+
+    async def overtaken(*words: Any) -> calling.Event:
+        whole = other_district()["users.csv"]
+        (machine.source / "users.csv").write_bytes(whole[: whole.index(b"teacher-1")])
+        return await build(*words)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(calling, "build", overtaken)
+        await machine.settled_look()
+    assert machine.loop.statuses()["sis"].state == "waiting"
+    assert await machine.imports() == []
+
+    packages.write(machine.source, other_district())
+    await machine.settled_look()
+    assert machine.users() == EVERYBODY | {"student-3"}
+
+
+async def test_a_zip_that_is_replaced_while_an_import_waits_is_not_read(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.source.mkdir()
+    packages.zipped(machine.source / "export.zip", district())
+    build = calling.build
+
+    async def overtaken(*words: Any) -> calling.Event:
+        packages.zipped(machine.source / "export.zip", other_district())
+        return await build(*words)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(calling, "build", overtaken)
+        await machine.settled_look()
+
+    assert machine.loop.statuses()["sis"].state == "waiting"
+    assert await machine.imports() == []
+
+
 # ---------------------------------------------------------------- over time
 
 

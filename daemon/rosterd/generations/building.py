@@ -65,6 +65,8 @@ class Request:
     known: str | None = None
     """Digest of the delivery that was read last: an equal one is not read again."""
     default_mode: str | None = None
+    seen: tuple[deliveries.Seen, ...] | None = None
+    """How the delivery looked when it had settled; None takes it as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,9 @@ def build(request: Request, tell: Tell) -> dict[str, Any]:
     copy, work = folder / f".delivery-{mark}", folder / f".building-{mark}"
     try:
         tell({"event": "copying"})
-        delivery = deliveries.take(Path(request.delivery), copy, limit=request.limit)
+        delivery = deliveries.take(
+            Path(request.delivery), copy, limit=request.limit, seen=request.seen
+        )
         tell(
             {"event": "copied", "files": len(delivery.files), "bytes": sum(delivery.files.values())}
         )
@@ -270,7 +274,8 @@ def main() -> None:
         os.nice(_NICENESS)  # refused under some service managers: then it runs as it is
     gc.disable()  # millions of records pass, none of them in a cycle: looking would cost a third
     raw = json.loads(sys.stdin.buffer.readline())
-    request = Request(**{**raw, "sources": tuple(raw["sources"])})
+    seen = None if raw["seen"] is None else tuple(deliveries.Seen(**each) for each in raw["seen"])
+    request = Request(**{**raw, "sources": tuple(raw["sources"]), "seen": seen})
 
     def tell(event: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps(event) + "\n")

@@ -12,7 +12,7 @@ import shutil
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, Final
@@ -83,15 +83,22 @@ def look(folder: Path) -> tuple[Seen, ...]:
     return tuple(sorted(seen, key=lambda each: each.name))
 
 
-def take(source: Path, into: Path, *, limit: int) -> Delivery:
+def take(source: Path, into: Path, *, limit: int, seen: Iterable[Seen] | None = None) -> Delivery:
     """Copy a folder or unpack a zip into the new folder `into`; `limit` is in bytes, unpacked.
 
-    Raises InputError when it is no delivery, TemporaryError when it changes while it is copied.
+    `seen` is how it looked when it had settled: what looks otherwise by now has not. Raises
+    InputError when it is no delivery, TemporaryError when it changed since or changes meanwhile.
     """
     into.mkdir(mode=0o700)
     if source.is_dir():
-        return _take_folder(source, into, limit)
-    return _take_zip(source, into, limit)
+        return _take_folder(source, into, limit, seen)
+    return _take_zip(source, into, limit, seen)
+
+
+def _require_settled(there: Iterable[Seen], seen: Iterable[Seen] | None) -> None:
+    """An import may have waited for others, while the next upload began."""
+    if seen is not None and set(there) != set(seen):
+        raise errors.TemporaryError("cannot read the delivery yet: it changed since it had settled")
 
 
 class _Copy:
@@ -141,8 +148,11 @@ class _Copy:
 # ---------------------------------------------------------------- folders
 
 
-def _take_folder(source: Path, into: Path, limit: int) -> Delivery:
+def _take_folder(source: Path, into: Path, limit: int, settled: Iterable[Seen] | None) -> Delivery:
     before = look(source)
+    if settled is not None:
+        settled = [each for each in settled if is_data(each.name)]  # the marker may be gone by now
+    _require_settled((each for each in before if is_data(each.name)), settled)
     copy = _Copy(into, limit)
     for seen in before:
         if is_data(seen.name):
@@ -170,13 +180,15 @@ def _open(path: Path) -> BinaryIO:
 # ---------------------------------------------------------------- zips
 
 
-def _take_zip(source: Path, into: Path, limit: int) -> Delivery:
+def _take_zip(source: Path, into: Path, limit: int, settled: Iterable[Seen] | None) -> Delivery:
     """The zip is copied first as well: reading jumps about in it."""
     kept = into.with_name(into.name + "-zip")
     copy = _Copy(into, limit)
     try:
         with _open(source) as stream:
             before = os.fstat(stream.fileno())
+            there = Seen(source.name, before.st_size, before.st_mtime_ns, before.st_ino)
+            _require_settled([there], settled)
             if before.st_size > limit:
                 raise errors.InputError(f"cannot read the delivery: more than {limit} bytes")
             with kept.open("xb") as file:
