@@ -178,7 +178,7 @@ def test_the_path_is_signed_as_it_came() -> None:
 
 def test_a_secret_is_escaped_in_the_key() -> None:
     made = hmac.new(b"a%20b%2B&", b"GET&https%3A%2F%2Fx.example%2F&", hashlib.sha1).digest()
-    signed = oauth1.Signed("k", 0, "n", "sha1", base64.b64encode(made).decode(), ())
+    signed = oauth1.Signed("k", 0, "n", "sha1", base64.b64encode(made).decode(), [])
 
     assert oauth1.matches(signed, "GET", "https://x.example/", "", b"a b+")
 

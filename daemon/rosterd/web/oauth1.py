@@ -51,7 +51,7 @@ class Signed(NamedTuple):
     nonce: str
     digest: str
     signature: str
-    pairs: tuple[tuple[str, str], ...]
+    pairs: list[tuple[str, str]]
 
 
 def read(parameters: str) -> Signed:
@@ -60,9 +60,9 @@ def read(parameters: str) -> Signed:
     Raises UnusableError for what cannot be read, is not complete or asks for another protocol.
     """
     given = _parameters(parameters)
-    missing = [name for name in _NEEDED if not given.get(name)]
-    if missing:
-        raise UnusableError(f"the signature lacks {missing[0]}")
+    for name in _NEEDED:
+        if not given.get(name):
+            raise UnusableError(f"the signature lacks {name}")
     digest = DIGESTS.get(given["oauth_signature_method"])
     if digest is None:
         raise UnusableError(f"oauth_signature_method has to be one of {', '.join(DIGESTS)}")
@@ -81,12 +81,11 @@ def read(parameters: str) -> Signed:
         int(timestamp),
         nonce,
         digest,
-        given["oauth_signature"],
-        tuple(
-            (_escaped(name), _escaped(value))
-            for name, value in given.items()
-            if name != "oauth_signature"
-        ),
+        given.pop("oauth_signature"),
+        [
+            pair if _PLAIN(pair[0] + pair[1]) else (_quoted(pair[0]), _quoted(pair[1]))
+            for pair in given.items()
+        ],
     )
 
 
@@ -128,12 +127,13 @@ def _parameters(text: str) -> dict[str, str]:
     for escaped, quoted, bare, rest in _PARAMETER.findall(text):
         if rest:
             raise UnusableError('the Authorization header has to be OAuth name="value", …')
-        name = _decoded(escaped)
-        if not name:
+        if not escaped:
             continue
+        name = _decoded(escaped) if "%" in escaped else escaped
         if name in found:
             raise UnusableError("a parameter of the Authorization header is given twice")
-        found[name] = _decoded(quoted or bare)
+        value = quoted or bare
+        found[name] = _decoded(value) if "%" in value else value
         if len(found) > _MOST_PARAMETERS:
             raise UnusableError("the Authorization header has too many parameters")
     found.pop("realm", None)
@@ -141,7 +141,7 @@ def _parameters(text: str) -> dict[str, str]:
 
 
 def _equal(signed: Signed, key: bytes, start: str, query: str) -> bool:
-    pairs = list(signed.pairs)
+    pairs = signed.pairs.copy()
     for pair in query.split("&"):
         if pair:
             name, _, value = pair.partition("=")
@@ -162,10 +162,6 @@ def _again(text: str) -> str:
     return urllib.parse.quote_from_bytes(raw, safe="")
 
 
-def _escaped(text: str) -> str:
-    return text if _PLAIN(text) else _quoted(text)
-
-
 def _quoted(text: str) -> str:
     return urllib.parse.quote_from_bytes(text.encode("utf-8", "surrogateescape"), safe="")
 
@@ -177,7 +173,5 @@ def _quoted_url(url: str) -> str:
 
 
 def _decoded(text: str) -> str:
-    if "%" not in text:
-        return text
     raw = urllib.parse.unquote_to_bytes(text.encode("utf-8", "surrogateescape"))
     return raw.decode("utf-8", "surrogateescape")
