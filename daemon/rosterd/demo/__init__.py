@@ -243,8 +243,9 @@ rosterd serves. Try, in another terminal:
     curl -s -H "Authorization: Bearer $TOKEN" "{base}/ims/oneroster/rostering/v1p2/users?limit=2"
 
   A change, by two people: share with `nothing` what it never had
-    cd {folder}/work, edit permissions/nothing.yaml (access: full), then
-    git commit -am "Share with nothing" && git push      signed by the author: it waits
+    sed -i 's/^access: none/access: full/' {folder}/work/permissions/nothing.yaml
+    git -C {folder}/work commit -qam "Share with nothing" && git -C {folder}/work push -q
+                                                         signed by the author: it waits
     {rosterd} approve HEAD -C {folder}/work --key {folder}/people/reviewer {settings_option}
                                                          and it is served within two seconds
 

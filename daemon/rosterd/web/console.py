@@ -173,7 +173,11 @@ def headline(status: desk.Status) -> dict[str, str]:
         loops = ", ".join(status["silent"])
         return _said("stop", "A part of the daemon hangs", f"No sign of life from: {loops}.")
     if not served["ready"]:
-        text = repository["reason"] or "There is no accepted config, or no roster, to serve yet."
+        text = repository["reason"] or (
+            "No roster was imported yet: a document under sources/ names the folder it comes from."
+            if served["commit"]
+            else "No commit of the config repository is accepted yet."
+        )
         return _said("stop", "Nothing is served yet", text)
     if repository["state"] == "waiting":
         text = "What was accepted before is still served."
