@@ -196,27 +196,43 @@ def test_wrong_references_are_counted_and_cost_only_their_rows(running: Site) ->
     assert site.demo.status()["served"]["counts"] == before
 
 
-def test_a_folder_is_read_only_when_nothing_moves_any_more(running: Site) -> None:
-    """An upload that takes its time: the folder grows while the daemon looks at it."""
-    site = running
-    known = len(site.demo.imports())
-    number = site.demo.status()["served"]["generation"]
-    name = "demographics.csv"
-    whole = changed(site.good, name, "cityOfBirth", "Elsewhere")[name]
-    (site.source / name).write_bytes(b"")
-    packet = len(whole) // 12 + 1
+SETTLE = 1.0
+"""Seconds; what the demo's source says."""
+
+
+def upload(path: Path, whole: bytes) -> float:
+    """Write a file in packets, at an uploader's pace; gives the longest pause in seconds."""
+    packet, last, longest = len(whole) // 24 + 1, time.monotonic(), 0.0
+    path.write_bytes(b"")
     for start in range(0, len(whole), packet):
-        with (site.source / name).open("ab") as file:
+        time.sleep(SETTLE / 8)  # no wait for anything: an upload takes its time
+        with path.open("ab") as file:
             file.write(whole[start : start + packet])
-        # The uploader's pace, nobody's wait: each pause is shorter than the source's `settle` of a
-        # second, all together are longer.
-        time.sleep(0.25)
-        assert len(site.demo.imports()) == known
-        assert site.demo.status()["served"]["generation"] == number
+        longest, last = max(longest, time.monotonic() - last), time.monotonic()
+    return longest
 
-    imported = site.after(known)
 
+def test_a_folder_is_read_only_when_nothing_moves_any_more(running: Site) -> None:
+    """An upload that takes three times as long as the source's `settle`, and never rests as long."""
+    site, name = running, "demographics.csv"
+    counts = site.demo.status()["served"]["counts"]
+    whole = changed(site.good, name, "cityOfBirth", "Elsewhere")[name]
+
+    for _ in range(5):
+        known = len(site.demo.imports())
+        longest = upload(site.source / name, whole)
+        imported = site.after(known)
+        if longest < SETTLE:
+            break
+        # This machine stood still for so long that half a file had settled: no fault of anybody.
+        site.bring(site.good)
+        site.demo.until(lambda status: status["served"]["counts"] == counts, "all is as it was")
+        site.demo.process.until(lambda: site.demo.imports()[0]["state"] != "refused", "and read")
+    else:
+        pytest.skip("this machine is too busy for anything that has to do with pace")
+
+    assert len(site.demo.imports()) == known + 1
     assert imported["state"] == "imported"
-    assert (imported["changed"], imported["errors"]) == (1, 0)
+    assert (imported["changed"], imported["removed"], imported["errors"]) == (1, 0, 0)
     site.bring(site.good)
     assert site.after(known + 1)["changed"] == 1
