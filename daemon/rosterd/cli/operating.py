@@ -83,7 +83,7 @@ def _show_status(answer: dict[str, Any]) -> None:
 def _reason(repository: dict[str, Any]) -> str:
     """Why it is in this state, below it; who has to vouch stands in a table of its own."""
     if repository["missing"]:
-        return "\nwaits for people to vouch for it; what was accepted before is still served"
+        return "\nwaits for people to vouch for it; until then what was accepted before counts"
     return "".join(f"\n{line}" for line in repository["reason"].splitlines() if line.strip())
 
 
@@ -207,7 +207,8 @@ def list_imports(settings_path: Path, as_json: bool, limit: int) -> None:
         right=["generation", "added", "changed", "removed", "errors", "warnings"],
         below=["generation", "source", "problem"],
         empty="nothing was imported yet: a document under sources/ names the folder to read, and"
-        " imports.sources in the settings the folders that it may name",
+        " imports.sources in the settings the folders that it may name; a"
+        " delivery has to lie there, unmoved for as long as `settle` says",
     )  # fmt: skip
 
 

@@ -173,7 +173,7 @@ def headline(status: desk.Status) -> dict[str, str]:
         loops = ", ".join(status["silent"])
         return _said("stop", "A part of the daemon hangs", f"No sign of life from: {loops}.")
     if not served["ready"]:
-        text = repository["reason"] or (
+        text = ("" if repository["missing"] else repository["reason"]) or (
             "No roster was imported yet: a document under sources/ names the folder it comes from."
             if served["commit"]
             else "No commit of the config repository is accepted yet."
