@@ -85,9 +85,9 @@ def of_generation(number: int, published: datetime, timezone: str) -> Slot:
     return Slot(published.astimezone(UTC), local, f"generation-{number}")
 
 
-def is_by_hand(slot: Slot) -> bool:
-    """Whether somebody asked for it."""
-    return slot.key.startswith("by-hand/")
+def is_by_hand(key: str) -> bool:
+    """Whether the slot of this key is one that somebody asked for."""
+    return key.startswith("by-hand/")
 
 
 def by_hand(now: datetime, timezone: str) -> Slot:

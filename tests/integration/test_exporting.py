@@ -16,7 +16,7 @@ import apsw
 import pytest
 
 from rosterd import configs, errors, exporting, ledger, loading, sftp, storage, vault, worlds
-from rosterd.exporting import bundles
+from rosterd.exporting import bundles, owing
 from tests.integration import sshd, vendors
 
 T = TypeVar("T")
@@ -307,6 +307,20 @@ async def test_a_view_that_became_empty_is_never_delivered(
     assert "no user" in empty.problem
     assert "are gone" in unenrolled.problem
     assert house.server.files() == before
+
+
+async def test_an_export_by_hand_that_did_not_arrive_is_not_called_superseded(
+    house: House, server: sshd.Server
+) -> None:
+    nobody = {**vendors.district(), "enrollments": [], "users": []}
+    await house.serve(pages=vendors.Pages(nobody, 8))
+    refused = await house.exports.run_now("math-sftp", "test")
+    target = config(server).targets["math-sftp"]
+
+    await owing.wanted(house.state, target, [], now=house.clock.now, acted=house.clock.now)
+
+    kept = {run.slot: run.state for run in await house.runs()}
+    assert (refused.state, kept[refused.slot]) == ("refused", "refused")
 
 
 async def test_a_dead_grant_delivers_nothing(house: House, server: sshd.Server) -> None:

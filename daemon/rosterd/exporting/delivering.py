@@ -300,7 +300,7 @@ def _is_old_news(
     """
     return (
         target.export.when == "after-import"
-        and not scheduling.is_by_hand(slot)
+        and not scheduling.is_by_hand(slot.key)
         and before is not None
         and (before.sha256, before.commit) == (run.sha256, run.commit)
     )

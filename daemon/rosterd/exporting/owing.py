@@ -84,7 +84,12 @@ async def wanted(
         if run is not None:
             runs[key] = run
     due = ledger.due(list(by_key), runs, now, acted)
-    gone = [run.slot for run in unfinished if run.slot not in by_key]
+    # One by hand was owed to nobody: that it failed stays what became of it.
+    gone = [
+        run.slot
+        for run in unfinished
+        if run.slot not in by_key and not (scheduling.is_by_hand(run.slot) and run.ended)
+    ]
     for key in (*due.superseded, *gone):
         run = runs.get(key) or storage.Run(
             target.name, key, "superseded", 1, now, application=target.application
