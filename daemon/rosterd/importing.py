@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from rosterd import documents, errors, generations, holdings, settings, storage, worlds
 from rosterd.generations import building, calling, deliveries
@@ -35,11 +35,14 @@ class Sight:
     files: tuple[deliveries.Seen, ...]
 
 
+State = Literal["waiting", "importing", "current", "refused", "failed"]
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """How a source is. `state` is one of waiting, importing, current, refused, failed."""
 
-    state: str
+    state: State
     reason: str = ""
 
 
@@ -131,6 +134,7 @@ class Importing:
         pause = self._limits.poll
         for name, source in self._sources().items():
             watch = self._watches.setdefault(name, _Watch())
+            before = watch.status
             try:
                 later = await self._consider(source, watch)
             except errors.InputError as error:
@@ -139,6 +143,8 @@ class Importing:
             except OSError as error:  # the machine's: no process, no space
                 watch.status = Status("failed", f"cannot import: {error.strerror}")
                 later = None
+            if watch.status.state == "waiting" and watch.status != before:
+                _log.info("source %s waits: %s", name, watch.status.reason)
             if later is not None:
                 pause = min(pause, later)
         return max(0.05, pause)

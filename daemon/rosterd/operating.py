@@ -15,6 +15,7 @@ from rosterd import (
     configs,
     credentials,
     exporting,
+    importing,
     ledger,
     readiness,
     reconciling,
@@ -42,6 +43,7 @@ class Operating:
     served: worlds.Worlds
     store: storage.Storage
     reconcile_loop: reconciling.Reconciling
+    imports_loop: importing.Importing
     exports_loop: exporting.Exporting
     keys: credentials.Credentials
     book: ledger.Ledger
@@ -58,6 +60,10 @@ class Operating:
             "review": self.machine.review.people,
             "repository": self._repository(),
             "served": self._served(),
+            "sources": [
+                {"name": name, "state": each.state, "reason": each.reason}
+                for name, each in self.imports_loop.statuses().items()
+            ],
             "silent": self.pulse.silent(),
         }
 

@@ -165,6 +165,7 @@ async def _build(
         served=served,
         store=store,
         reconcile_loop=reconcile_loop,
+        imports_loop=import_loop,
         exports_loop=exports_loop,
         keys=keys,
         book=book,

@@ -67,6 +67,7 @@ class Desk:
             "review": 2,
             "repository": self.repository,
             "served": self.served,
+            "sources": [{"name": "student-system", "state": "current", "reason": ""}],
             "silent": self.silent,
         }
 

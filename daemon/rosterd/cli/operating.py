@@ -61,6 +61,7 @@ def _show_status(answer: dict[str, Any]) -> None:
         ("vouched for by", _vouched(served)),
         ("roster", _roster(served)),
     ]
+    pairs += [("source", _source(each)) for each in answer["sources"]]
     if answer["silent"]:
         pairs.append(("silent loops", ", ".join(answer["silent"])))
     tables.fields(pairs)
@@ -85,6 +86,11 @@ def _reason(repository: dict[str, Any]) -> str:
     if repository["missing"]:
         return "\nwaits for people to vouch for it; until then what was accepted before counts"
     return "".join(f"\n{line}" for line in repository["reason"].splitlines() if line.strip())
+
+
+def _source(source: dict[str, Any]) -> str:
+    reason = f"\n{source['reason']}" if source["reason"] else ""
+    return f"{source['name']}: {source['state']}{reason}"
 
 
 def _serving(served: dict[str, Any]) -> str:

@@ -54,6 +54,15 @@ class Served(TypedDict):
     """Active records of each collection."""
 
 
+class Source(TypedDict):
+    """A source of the accepted config, and how its delivery is."""
+
+    name: str
+    state: Literal["waiting", "importing", "current", "refused", "failed"]
+    reason: str
+    """Why nothing is read, empty when all is."""
+
+
 class Status(TypedDict):
     """The daemon at a glance."""
 
@@ -64,6 +73,7 @@ class Status(TypedDict):
     """How many people have to vouch for a change, by the settings of this machine."""
     repository: Repository
     served: Served
+    sources: list[Source]
     silent: list[str]
     """Loops that have not ticked in time."""
 
