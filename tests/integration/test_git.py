@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rosterd import errors, git, settings, statements
-from rosterd.git import mirrors, people, running, witnesses
+from rosterd.git import mirrors, people, running, trees, witnesses
 from tests.integration import git_repositories as repositories
 
 NOW = datetime(2026, 9, 1, 12, tzinfo=UTC)
@@ -275,7 +275,7 @@ def test_trees_refuse_names_that_are_two_things() -> None:
     )
 
     with pytest.raises(errors.InputError) as caught:
-        mirrors.entries(listing)
+        trees.entries(listing)
 
     assert {problem.path: problem.message.split(";")[0] for problem in caught.value.problems} == {
         "A/c.yaml": "differs from a only in its spelling",
@@ -289,13 +289,13 @@ def test_trees_refuse_names_that_are_two_things() -> None:
 
 
 def test_too_many_files_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mirrors, "FILES", 2)
+    monkeypatch.setattr(trees, "FILES", 2)
     listing = b"".join(
         f"100644 blob {'1' * 40}       5\t{number}.yaml\0".encode() for number in range(3)
     )
 
     with pytest.raises(errors.InputError, match="more than 2 files"):
-        mirrors.entries(listing)
+        trees.entries(listing)
 
 
 # ---------------------------------------------------------------- whose word it is

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from rosterd import errors, statements
-from rosterd.git import mirrors, running
+from rosterd.git import mirrors, running, trees
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class Clone:
         """Path -> content of every file at a commit; errors.InputError for what is not taken."""
         commit = await self.resolve(name)
         answer = await self.git("ls-tree", "-r", "-z", "-l", "--full-tree", commit)
-        tree = mirrors.entries(answer.output)
+        tree = trees.entries(answer.output)
         contents = await self.contents(entry.blob for entry in tree.values())
         return {path: contents[entry.blob] for path, entry in tree.items()}
 

@@ -2,8 +2,7 @@
 
 The mirror can always be made again, so whatever is wrong with it (a lock left by a crash, a damaged
 object) is answered by moving it aside and fetching anew; what must not be lost is in the store.
-Trees are read with every trick refused that would make a path mean two things: symbolic links,
-submodules, names that are no UTF-8 or differ only in case.
+Whatever git answers may be as long as somebody who may push wants it: it is read beside the loop.
 """
 
 import asyncio
@@ -11,13 +10,12 @@ import contextlib
 import re
 import shlex
 import shutil
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rosterd import errors, settings, statements
-from rosterd.git import running
+from rosterd.git import running, trees
 
 CANDIDATE = "refs/rosterd/candidate"
 ACCEPTED = "refs/rosterd/accepted"
@@ -25,18 +23,7 @@ STATEMENTS = "refs/rosterd/statements"
 COMMITS = "refs/rosterd/commits"
 """Commits that an approver pushed along, so that their signatures outlive a squash."""
 
-FILE_BYTES = 2**20
-FILES = 10_000
-TREE_BYTES = 64 * 2**20
 _ABSENT = frozenset("0")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One file of a tree."""
-
-    blob: str
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +33,15 @@ class Commit:
     name: str
     parents: tuple[str, ...]
     transitions: tuple[statements.Transition, ...]
+    brought: frozenset[str] = frozenset()
+    """Of a merge: paths that it only took over, as they are in another parent."""
+
+    @property
+    def own(self) -> tuple[statements.Transition, ...]:
+        """What its signature vouches for. Who merges the branch into her own work brings along what
+        waits there for approval, and has not said a word about it.
+        """
+        return tuple(change for change in self.transitions if change.path not in self.brought)
 
 
 class Mirror:
@@ -97,7 +93,8 @@ class Mirror:
         except errors.TemporaryError:
             if not await self.mend():
                 await self._look_for_branch()
-                raise
+                # The names of kept refs can be in the way of new ones: `a` of `a/b`.
+                await self._forget()
             await self._fetch()
         return await self.resolve(CANDIDATE)
 
@@ -109,6 +106,11 @@ class Mirror:
             f"+{STATEMENTS}/*:{STATEMENTS}/*",
             f"+{COMMITS}/*:{COMMITS}/*",
         )
+
+    async def _forget(self) -> None:
+        """Drop all statements and carried commits; the next fetch brings what still counts."""
+        answer = await self._git("for-each-ref", "--format=delete %(refname)", STATEMENTS, COMMITS)
+        await self._git("update-ref", "--no-deref", "--stdin", given=answer.output)
 
     async def _look_for_branch(self) -> None:
         branch = self._repository.branch
@@ -171,16 +173,19 @@ class Mirror:
             raise errors.TemporaryError(f"cannot compare two commits: {answer.words}")
         return answer.status == 0
 
-    async def tree(self, commit: str) -> Mapping[str, Entry]:
+    async def tree(self, commit: str) -> Mapping[str, trees.Entry]:
         """Path -> file of a commit.
 
         Raises errors.InputError for what is not taken: links, submodules, odd or double names, too
         much.
         """
         answer = await self._git("ls-tree", "-r", "-z", "-l", "--full-tree", commit)
-        return entries(answer.output)
+        # Beside the event loop: whoever may push decides how long this takes.
+        return await asyncio.to_thread(trees.entries, answer.output)
 
-    async def contents(self, blobs: Iterable[str], limit: int = TREE_BYTES) -> dict[str, bytes]:
+    async def contents(
+        self, blobs: Iterable[str], limit: int = trees.TREE_BYTES
+    ) -> dict[str, bytes]:
         """Blob id -> content. What is not there, is no blob, or exceeds 1 MiB is left out.
 
         Raises errors.InputError when all together exceed `limit` bytes.
@@ -188,18 +193,21 @@ class Mirror:
         wanted = sorted(set(blobs))
         if not wanted:
             return {}
-        given = "".join(f"{blob}\n" for blob in wanted).encode()
-        sizes = await self._git("cat-file", "--batch-check", given=given)
-        there = []
-        total = 0
-        for line in sizes.output.decode().splitlines():
-            words = line.split()
-            if len(words) == 3 and words[1] == "blob" and int(words[2]) <= FILE_BYTES:
-                there.append(words[0])
-                total += int(words[2])
-        if total > limit:
+        there = {
+            blob: size
+            for blob, (kind, size) in (await self.sizes(wanted)).items()
+            if kind == "blob" and size <= trees.FILE_BYTES
+        }
+        if sum(there.values()) > limit:
             raise errors.InputError(f"cannot read more than {limit} bytes of changed files")
-        return dict(batch((await self.objects(there)).output))
+        return dict(batch((await self.objects(list(there))).output))
+
+    async def sizes(self, names: Sequence[str]) -> dict[str, tuple[str, int]]:
+        """Object -> (type, bytes), in the order of `names`, without those that are not there."""
+        given = "".join(f"{name}\n" for name in names).encode()
+        answer = await self._git("cat-file", "--batch-check", given=given)
+        lines = [line.split() for line in answer.output.decode().splitlines()]
+        return {words[0]: (words[1], int(words[2])) for words in lines if len(words) == 3}
 
     async def objects(self, names: Sequence[str]) -> running.Answer:
         """The batch output of cat-file for objects that are there."""
@@ -211,16 +219,29 @@ class Mirror:
         answer = await self._git("rev-list", "--parents", *rules)
         return [tuple(line.split()) for line in answer.output.decode().splitlines()]
 
-    async def own_changes(self, commits: Sequence[tuple[str, ...]]) -> list[Commit]:
-        """What each of (commit, parents…) changed against its first parent."""
+    async def own_changes(
+        self, commits: Sequence[tuple[str, ...]], paths: Sequence[str] = ()
+    ) -> list[Commit]:
+        """What each of (commit, parents…) changed against its first parent: at `paths`, or at all
+        of them when none are given.
+        """
         given = "".join(" ".join(names[:2]) + "\n" for names in commits).encode()
-        answer = await self._git(
-            "diff-tree", "--stdin", "-r", "-z", "--no-renames", "--root", given=given
-        )
-        found: dict[str, list[statements.Transition]] = {}
-        for commit, change in transitions(answer.output):
-            found.setdefault(commit, []).append(change)
-        return [Commit(names[0], names[1:], tuple(found.get(names[0], ()))) for names in commits]
+        wanted = ("--literal-pathspecs", "diff-tree", "--stdin", "-r", "-z", "--no-renames")
+        answer = await self._git(*wanted, "--root", "--", *paths, given=given)
+        found = await asyncio.to_thread(_by_commit, answer.output)
+        merges = [names[0] for names in commits if len(names) > 2]
+        mixed: dict[str, frozenset[str]] = {}
+        if merges:
+            given = "".join(f"{name}\n" for name in merges).encode()
+            answer = await self._git(*wanted, "-c", "--", *paths, given=given)
+            mixed = await asyncio.to_thread(_mixed, answer.output)
+        made = []
+        for name, *parents in commits:
+            changes = tuple(found.get(name, ()))
+            brought = {change.path for change in changes} if len(parents) > 1 else set()
+            brought -= mixed.get(name, frozenset())
+            made.append(Commit(name, tuple(parents), changes, frozenset(brought)))
+        return made
 
     async def changes(self, old: str, new: str) -> tuple[statements.Transition, ...]:
         """What changed between two commits, path by path; renames are a loss and a gain."""
@@ -291,64 +312,28 @@ def transitions(output: bytes) -> Iterator[tuple[str, statements.Transition]]:
             yield commit, statements.Transition(path, _blob(old), _blob(new))
 
 
-def _blob(name: str) -> str | None:
-    return None if set(name) <= _ABSENT else name
-
-
-def entries(listing: bytes) -> dict[str, Entry]:
-    """Path -> file of `ls-tree -r -z -l`; errors.InputError names all that is not taken."""
-    found: dict[str, Entry] = {}
-    problems = []
-    spellings: dict[str, str] = {}
-    total = 0
-    for item in listing.split(b"\0"):
-        if not item:
-            continue
-        facts, _, raw = item.partition(b"\t")
-        mode, _, blob, size = facts.decode().split()
-        shown = raw.decode(errors="backslashreplace")
-        path, reason = _path(raw, mode, size, spellings)
-        if reason:
-            problems.append(errors.Problem(shown, 0, 0, reason, "tree"))
-            continue
-        found[path] = Entry(blob, int(size))
-        total += int(size)
-    if len(found) > FILES:
-        problems.append(errors.Problem(".", 0, 0, f"more than {FILES} files", "tree"))
-    if total > TREE_BYTES:
-        problems.append(errors.Problem(".", 0, 0, f"more than {TREE_BYTES} bytes", "tree"))
-    if problems:
-        raise errors.InputError("cannot take this commit's files", problems[:100])
+def _by_commit(output: bytes) -> dict[str, list[statements.Transition]]:
+    found: dict[str, list[statements.Transition]] = {}
+    for commit, change in transitions(output):
+        found.setdefault(commit, []).append(change)
     return found
 
 
-_MODES = {
-    "120000": "a symbolic link; only files are taken",
-    "160000": "a submodule; only files are taken",
-}
+def _mixed(output: bytes) -> dict[str, frozenset[str]]:
+    """Merge -> paths in which it differs from each of its parents, of `diff-tree -c -z`."""
+    found: dict[str, set[str]] = {}
+    commit = ""
+    tokens = iter(output.split(b"\0"))
+    for token in tokens:
+        if token.startswith(b":"):
+            found.setdefault(commit, set()).add(next(tokens).decode(errors="replace"))
+        else:
+            commit = token.decode(errors="replace")
+    return {name: frozenset(paths) for name, paths in found.items()}
 
 
-def _path(raw: bytes, mode: str, size: str, spellings: dict[str, str]) -> tuple[str, str]:
-    """(path, why it is refused or "")."""
-    try:
-        path = raw.decode()
-    except UnicodeDecodeError:
-        return "", "the name is not UTF-8"
-    if mode in _MODES:
-        return path, _MODES[mode]
-    if any(unicodedata.category(character) == "Cc" for character in path):
-        return path, "the name holds control characters"
-    parts = path.split("/")
-    if any(part in {"", ".", ".."} for part in parts):
-        return path, "the path is not plain"
-    if int(size) > FILE_BYTES:
-        return path, f"the file is larger than {FILE_BYTES} bytes"
-    for depth in range(1, len(parts) + 1):
-        place = "/".join(parts[:depth])
-        folded = unicodedata.normalize("NFC", place).casefold()
-        if spellings.setdefault(folded, place) != place:
-            return path, f"differs from {spellings[folded]} only in its spelling"
-    return path, ""
+def _blob(name: str) -> str | None:
+    return None if set(name) <= _ABSENT else name
 
 
 def _locks(folder: Path) -> bool:

@@ -17,12 +17,15 @@ from hashlib import sha256
 from pathlib import Path
 
 from rosterd import errors, statements
-from rosterd.git import mirrors, people
+from rosterd.git import mirrors, people, trees
 
 _EXTRA_COMMITS = 2_000
 _DETACHED = 10_000
 _DETACHED_BYTES = 2**21
+_OBJECT_BYTES = 2**23
+_CHUNK_BYTES = 2**25
 _CHUNK = 1_000
+_PATHS = 500
 _REMEMBERED = 50_000
 
 
@@ -88,15 +91,15 @@ class Witnesses:
         listed: people.People,
     ) -> list[statements.Statement]:
         known = {commit.name for commit in within}
-        lines = await self._mirror.commits(
-            f"--max-count={_EXTRA_COMMITS}",
-            f"--glob={mirrors.COMMITS}/*",
-            f"^{accepted}",
+        lines = await self._mirror.commits(f"--glob={mirrors.COMMITS}/*", f"^{accepted}")
+        ours = _ours([*lines, *((commit.name, *commit.parents) for commit in within)])
+        extra = await self._mirror.own_changes(
+            [line for line in lines if line[0] in ours - known][:_EXTRA_COMMITS],
+            sorted(paths) if len(paths) <= _PATHS else (),
         )
-        extra = await self._mirror.own_changes([line for line in lines if line[0] not in known])
         relevant = {
-            commit.name: tuple(change for change in commit.transitions if change.path in paths)
-            for commit in (*within, *extra)
+            commit.name: tuple(change for change in commit.own if change.path in paths)
+            for commit in (*(each for each in within if each.name in ours), *extra)
         }
         relevant = {name: changes for name, changes in relevant.items() if changes}
         signed = await self._signed(list(relevant), listed)
@@ -143,11 +146,24 @@ class Witnesses:
         return spoken
 
     async def _raw(self, names: Sequence[str]) -> AsyncIterator[tuple[str, bytes]]:
-        """(name, content) of objects, some at a time: histories are long."""
+        """(name, content) of objects, some at a time: histories are long. Huge ones are left out,
+        so that nobody who may push stops the loop with them.
+        """
         for start in range(0, len(names), _CHUNK):
-            answer = await self._mirror.objects(names[start : start + _CHUNK])
-            for name, raw in mirrors.batch(answer.output):
-                yield name, raw
+            sizes = await self._mirror.sizes(names[start : start + _CHUNK])
+            chunk: list[str] = []
+            total = 0
+            for name, (_, size) in sizes.items():
+                if size > _OBJECT_BYTES:
+                    continue
+                if total + size > _CHUNK_BYTES:
+                    for each in mirrors.batch((await self._mirror.objects(chunk)).output):
+                        yield each
+                    chunk, total = [], 0
+                chunk.append(name)
+                total += size
+            for each in mirrors.batch((await self._mirror.objects(chunk)).output):
+                yield each
 
     async def _verify_commits(self, signed: Sequence[_Signed], listed: people.People) -> None:
         """Let git verify those that it has not verified under this list of keys."""
@@ -245,7 +261,7 @@ class Witnesses:
     ) -> list[statements.Statement]:
         """The same without transitions whose hashes contradict the contents that are judged."""
         blobs = {blob for change in changed for blob in (change.old, change.new) if blob}
-        contents = await self._mirror.contents(blobs, 2 * mirrors.TREE_BYTES)
+        contents = await self._mirror.contents(blobs, 2 * trees.TREE_BYTES)
         hashes = {blob: sha256(content).hexdigest() for blob, content in contents.items()}
 
         def holds(change: statements.Transition) -> bool:
@@ -268,6 +284,25 @@ class Witnesses:
             )
             for statement in heard
         ]
+
+
+def _ours(lines: Sequence[tuple[str, ...]]) -> set[str]:
+    """Commits that grew, from first parent to first parent, out of the accepted history; `lines`
+    are (commit, parents…) of all that is outside of it.
+
+    A commit's signature names no repository and no branch, only its parents. What grew elsewhere
+    was signed for another repository, such as one for trying things out.
+    """
+    first = {line[0]: line[1] if len(line) > 1 else None for line in lines}
+    ours: dict[str, bool] = {}
+    for tip in first:
+        way, at = [], tip
+        while at in first and at not in ours:
+            way.append(at)
+            at = first[at] or ""
+        grown = ours.get(at, at != "")
+        ours.update(dict.fromkeys(way, grown))
+    return {name for name, grown in ours.items() if grown}
 
 
 def _signed(name: str, raw: bytes) -> _Signed | None:
