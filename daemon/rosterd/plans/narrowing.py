@@ -60,15 +60,26 @@ def _each(old: documents.Model, new: documents.Model, rules: Mapping[str, Lowers
 def _permission(old: documents.Permission, new: documents.Permission) -> bool:
     if (old.name, old.application) != (new.name, new.application):
         return False
-    if new.access == "none":
-        return True  # refused, whatever else it says
+    if new.access == "none" and _bare(old, new):
+        return True
     if _ORDER[new.access] > _ORDER[old.access]:
         return False
-    rules = dict(_PERMISSION)
+    # What `none` lets lie idle is not changed by one person either: whoever is asked for the way
+    # back would only see the word that brings it to life.
+    rules = {**_PERMISSION, "access": _anything}
     if old.access == "full":
         # Whatever a basic permission picks, it is a part of everything.
         rules |= dict.fromkeys(_PICKS, _anything)
     return _each(old, new, rules)
+
+
+def _bare(old: documents.Permission, new: documents.Permission) -> bool:
+    """Whether nothing is picked any more, so that the way back has to say everything again."""
+    nothing = documents.Permission(name=new.name, application=new.application, access="none")
+    picks = (field for field in _PICKS if field != "access")
+    return new.fields in (None, old.fields) and all(
+        getattr(new, field) == getattr(nothing, field) for field in picks
+    )
 
 
 # ---------------------------------------------------------------- the list
