@@ -26,6 +26,11 @@ _BOOLS = {
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _INT = re.compile(r"[-+]?[0-9]{1,18}|0o[0-7]{1,20}|0x[0-9a-fA-F]{1,15}", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
+# Editors and forges show these as nothing, or as a blank in a line that goes on; the parser ends the
+# line there, so that a comment hides a field. Marks of direction show a line in another order.
+_UNSEEN = re.compile(
+    "\\r(?!\\n)|[\\x85\u2028\u2029\ufeff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
 _ODD_FLOAT = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
@@ -73,6 +78,14 @@ def parse(text: str, places: Places | None = None) -> Value:
     """The one document in `text`; fills `places` when given. Raises MalformedError."""
     from ruamel.yaml import error, reader  # noqa: PLC0415 - so that importing needs no C parser
 
+    if unseen := _UNSEEN.search(text):
+        before = text[: unseen.start()]
+        raise MalformedError(
+            f"what stands here (U+{ord(unseen[0]):04X}) cannot be seen, and changes what is read; "
+            "leave it out",
+            before.count("\n") + 1,
+            len(before) - before.rfind("\n"),
+        )
     try:
         builder = _Builder(_events(text), places)
         return builder.document()
