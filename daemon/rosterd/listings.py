@@ -7,6 +7,7 @@ nothing is sorted, and among them otherwise.
 """
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyroaring import AbstractBitMap, FrozenBitMap
@@ -30,13 +31,22 @@ class Listing:
         """How many records there are in all pages together."""
         return len(self.rows) + len(self.gone)
 
-    def page(self, offset: int, limit: int) -> list[int]:
-        """The rows from `offset` on, at most `limit`; none beyond the end."""
-        rows = list(self.rows[offset : offset + limit])
-        if self.gone and len(rows) < limit:
-            start = max(0, offset - len(self.rows))
-            rows += self.gone[start : start + limit - len(rows)]
-        return rows
+    def page(self, offset: int, limit: int) -> Sequence[int]:
+        """The rows from `offset` on, at most `limit`; none beyond the end.
+
+        Most pages are of neighbours. These are given as a range, and whoever looks something up for
+        each row can take it in one piece.
+        """
+        rows, end = self.rows, offset + limit
+        if offset < end <= len(rows) and isinstance(rows, FrozenBitMap):
+            first, last = rows[offset], rows[end - 1]
+            if last - first == limit - 1:
+                return range(first, last + 1)
+        found = list(rows[offset:end])
+        if self.gone and len(found) < limit:
+            start = max(0, offset - len(rows))
+            found += self.gone[start : start + limit - len(found)]
+        return found
 
 
 def make(

@@ -152,14 +152,9 @@ class World:
             fragments = generation.fragments(collection, rows, version)
         else:
             fragments = self._mixed(generation, picture, application, collection, rows)
-        numbers = generation.changes(collection, rows)
-        openings = self._openings
-        for number in {*numbers}.difference(openings):
-            openings[number] = self._opening(number)
         parts: list[rendering.Part] = [b""] * (2 * len(rows))
-        parts[0::2] = map(openings.__getitem__, numbers)
+        parts[0::2] = self._begun(generation, application, collection, rows)
         parts[1::2] = fragments
-        self._enter(self.dated(application), collection, rows, parts)
         return parts
 
     def _mixed(
@@ -211,26 +206,28 @@ class World:
             self._dated[application] = dated
         return dated
 
-    def _enter(
-        self,
-        dated: holdings.Dated,
-        collection: str,
-        rows: Sequence[int],
-        parts: list[rendering.Part],
-    ) -> None:
-        """Date those of a page that came to the application later than their record changed."""
-        entered = dated.entered(collection)
-        if not entered:
-            return
+    def _begun(
+        self, generation: Pages, application: str, collection: str, rows: Sequence[int]
+    ) -> list[bytes]:
+        """How each record begins: with the date of its last change, or with the one on which it
+        came to the application when that was later.
+        """
+        dated = self.dated(application)
         if (opening := dated.at_once(collection)) is not None:
-            parts[0::2] = [opening] * len(rows)
-            return
-        asked = BitMap(rows)
-        for opening, found in entered:
-            hit = found & asked
-            for place, row in enumerate(rows) if hit else ():
-                if row in hit:
-                    parts[2 * place] = opening
+            return [opening] * len(rows)
+        numbers = generation.changes(collection, rows)
+        openings = self._openings
+        for number in {*numbers}.difference(openings):
+            openings[number] = self._opening(number)
+        begun = [openings[number] for number in numbers]
+        if entered := dated.entered(collection):
+            asked = BitMap(rows)
+            for opening, found in entered:
+                hit = found & asked
+                for place, row in enumerate(rows) if hit else ():
+                    if row in hit:
+                        begun[place] = opening
+        return begun
 
     def _with_gone(
         self, application: str, version: str, collection: str, rows: Sequence[int]

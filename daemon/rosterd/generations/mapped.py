@@ -136,22 +136,20 @@ class Table:
         """The hot path of serving: one slice of a mapped file for each row, which is not copied
         before the page is joined.
         """
-        place, newer, views = self.place, self.newer, self._views
-        if version == "1.1":
-            older = self.older  # lies behind the newer one, where the two differ
+        places, newer, views = of_rows(self.place, rows), of_rows(self.newer, rows), self._views
+        if version == "1.1":  # lies behind the newer one, where the two differ
             return [
-                views[(at := place[row]) >> _SHIFT][
-                    (start := (at & _OFFSET) + (newer[row] if (own := older[row]) else 0)) : start
-                    + (own or newer[row])
-                ]
-                for row in rows
+                views[at >> _SHIFT][(start := (at & _OFFSET) + size) : start + own]
+                if own
+                else views[at >> _SHIFT][(start := at & _OFFSET) : start + size]
+                for at, size, own in zip(places, newer, of_rows(self.older, rows), strict=True)
             ]
         if len(views) == 1:
             only = views[0]
-            return [only[(start := place[row]) : start + newer[row]] for row in rows]
+            return [only[at : at + size] for at, size in zip(places, newer, strict=True)]
         return [
-            views[(at := place[row]) >> _SHIFT][(start := at & _OFFSET) : start + newer[row]]
-            for row in rows
+            views[at >> _SHIFT][(start := at & _OFFSET) : start + size]
+            for at, size in zip(places, newer, strict=True)
         ]
 
     def record(self, row: int) -> bytes:
@@ -176,6 +174,13 @@ class Table:
         """(bytes of the segments, those of them that no row uses any more)."""
         total = sum(map(len, self.maps))
         return total, total - sum(self.newer) - sum(self.older) - sum(self.size)
+
+
+def of_rows(numbers: memoryview, rows: Sequence[int]) -> list[int]:
+    """The numbers of these rows; of neighbours all at once."""
+    if isinstance(rows, range):
+        return numbers[rows.start : rows.stop].tolist()
+    return [numbers[row] for row in rows]
 
 
 def by_change(table: Table, active: FrozenBitMap) -> dict[int, FrozenBitMap]:

@@ -66,8 +66,7 @@ class Generation:
 
     def changes(self, collection: str, rows: Sequence[int]) -> Sequence[int]:
         """The same of many rows at once."""
-        changed = self._changed[collection]
-        return [changed[row] for row in rows]
+        return mapped.of_rows(self._changed[collection], rows)
 
     def by_change(self, collection: str) -> Mapping[int, FrozenBitMap]:
         """Number of a generation -> active rows that last changed in it.

@@ -3,8 +3,11 @@
 Routes stand there by their name, never with the path's ids or the query's values. It is written for
 every request, so a record is made from a template: `Logger.info` looks for the caller's line, the
 thread and the process each time, which costs more than the token's check and says nothing here.
+And lines are written when the answers are out, those of one turn of the loop together: in one go
+a line costs a third of what it costs between two pages.
 """
 
+import asyncio
 import logging
 import time
 from typing import Final
@@ -34,13 +37,7 @@ def request(
     """One request for roster data; `size` in bytes, `started` by time.perf_counter."""
     if not _log.isEnabledFor(logging.INFO):
         return
-    record = logging.LogRecord.__new__(logging.LogRecord)
-    members = record.__dict__
-    members.update(_TEMPLATE)
-    now = time.time()
-    members["created"] = now
-    members["msecs"] = now % 1 * 1000
-    members["args"] = (
+    members = (
         method if method in _METHODS else "-",  # whatever else came is none of ours to repeat
         operation,
         version,
@@ -51,7 +48,35 @@ def request(
         (time.perf_counter() - started) * 1000,
         "-" if generation is None else generation,
     )
-    _log.handle(record)
+    _lines.add(time.time(), members)
+
+
+class _Lines:
+    """Lines that wait for the end of the loop's turn; a loop that has ended leaves its own to the
+    next one.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[float, tuple[object, ...]]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def add(self, moment: float, members: tuple[object, ...]) -> None:
+        loop = asyncio.get_running_loop()
+        if not self._waiting or loop is not self._loop:
+            self._loop = loop
+            loop.call_soon(self._write)
+        self._waiting.append((moment, members))
+
+    def _write(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for moment, members in waiting:
+            record = logging.LogRecord.__new__(logging.LogRecord)
+            record.__dict__.update(_TEMPLATE)
+            record.created, record.msecs, record.args = moment, moment % 1 * 1000, members
+            _log.handle(record)
+
+
+_lines: Final = _Lines()
 
 
 def token(*, application: str | None, status: int, started: float) -> None:

@@ -6,6 +6,7 @@ their own. Most queries are `limit` and `offset` alone, so those two come first 
 """
 
 import functools
+import re
 import urllib.parse
 from typing import Final, NamedTuple
 
@@ -21,6 +22,8 @@ LONGEST_QUERY: Final = 16_384
 _REMEMBERED: Final = 256  # queries
 _LONGEST_NUMBER: Final = 18  # digits; any such offset is past the end of every roster
 
+_PLAIN: Final = re.compile(r"limit=([1-9][0-9]{0,17})(?:&offset=([0-9]{1,18}))?").fullmatch
+"""What nearly every request asks, in the order in which nearly every client writes it."""
 _KNOWN: Final = frozenset({"limit", "offset", "sort", "orderBy", "filter", "fields"})
 
 
@@ -52,6 +55,9 @@ def read(raw: str, route: routes.Route) -> Query:
     """The query of one request to `route`; raises problems.Refused with 400 for what is wrong."""
     if not raw:
         return PLAIN
+    if plain := _PLAIN(raw):
+        limit, offset = plain.groups()
+        return Query(min(int(limit), MAXIMUM_LIMIT), int(offset or 0))
     if len(raw) > LONGEST_QUERY:
         raise problems.invalid(f"the query is longer than {LONGEST_QUERY} characters")
     numbers: dict[str, int] = {}

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 from aiohttp import web
@@ -131,6 +131,7 @@ class Serving:
         if query.unsorted and self._strict_sort and route.version == "1.2":
             raise problems.unsorted(route.service)
         total = 0
+        rows: Sequence[int]
         if route.single:
             rows = [self._row(world, application, route, route.listing.name, found.ids[-1])]
         else:
