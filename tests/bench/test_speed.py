@@ -1,0 +1,222 @@
+"""How fast and how big the daemon is, as ratios to what cannot be faster.
+
+`make bench`, alone on the machine. Pages are of 100 records unless it says otherwise.
+"""
+
+import concurrent.futures
+import os
+import random
+import shutil
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bench import districts, measuring
+from tests.bench.applications import CUT, FULL, THIRD
+
+pytestmark = pytest.mark.bench
+
+NEWER, OLDER = measuring.ROSTERING, measuring.OLDER
+BARE = "x bare"
+
+
+def measured(
+    server: measuring.Server, results: measuring.Results, what: str, allowed: float, *asked: Any,
+    **more: Any,
+) -> bool:  # fmt: skip
+    found = server.measure(*asked, **more)
+    return results.add(f"{what} ({1000 * found.cost:.0f} us)", found.ratio, allowed, BARE)
+
+
+# ---------------------------------------------------------------- pages
+
+
+@pytest.mark.parametrize("path", [f"{NEWER}/users", f"{NEWER}/enrollments", f"{OLDER}/users"])
+def test_a_page_of_a_full_view(
+    path: str, server: measuring.Server, results: measuring.Results
+) -> None:
+    assert measured(server, results, f"full view {_short(path)}", 3, FULL, path)
+
+
+@pytest.mark.parametrize("path", [f"{NEWER}/users", f"{NEWER}/enrollments"])
+def test_a_page_of_a_third(path: str, server: measuring.Server, results: measuring.Results) -> None:
+    assert measured(server, results, f"30 % view {_short(path)}", 3, THIRD, path)
+
+
+@pytest.mark.parametrize("path", [f"{NEWER}/users", f"{OLDER}/users"])
+def test_a_page_without_what_is_withheld_that_nobody_has_seen_yet(
+    path: str, server: measuring.Server, results: measuring.Results
+) -> None:
+    what = f"withheld and pruned {_short(path)}"
+    assert measured(server, results, what, 8, CUT, path)
+
+
+def test_a_page_at_the_end_costs_what_the_first_costs(
+    server: measuring.Server, results: measuring.Results
+) -> None:
+    for name in ("users", "enrollments"):
+        path = f"{NEWER}/{name}"
+        end = server.total(FULL, path) * 9 // 10
+        # in turns, so that what else the machine does hits both
+        ratios = []
+        for _ in range(5):
+            first = server.measure(FULL, path, offsets=range(400), requests=48, rounds=1)
+            last = server.measure(FULL, path, offsets=range(end, end + 400), requests=48, rounds=1)
+            ratios.append(last.ratio / first.ratio)
+        ratio = statistics.median(ratios)
+        assert results.add(f"page at 90 % {_short(path)}", ratio, 1.2, "x first")
+
+
+SORTED = (
+    "sort=familyName",
+    "sort=username&orderBy=desc",
+    "filter=familyName~'ma'",
+    "filter=givenName='Quinn'%20OR%20email~'7'",
+    "filter=enabledUser='true'&sort=givenName",
+)
+
+
+@pytest.mark.parametrize("query", SORTED)
+def test_a_sorted_or_filtered_page(
+    query: str, server: measuring.Server, results: measuring.Results
+) -> None:
+    path = f"{NEWER}/users?{query}"
+    first = server.first(FULL, path)
+    fine = [
+        results.add(f"first page {query}", first, 100, "ms"),
+        measured(server, results, f"next pages {query}", 3, FULL, path),
+    ]
+    assert all(fine)
+
+
+def test_ten_thousand_records_at_once(server: measuring.Server, results: measuring.Results) -> None:
+    found = server.measure(FULL, f"{NEWER}/users", limit=10_000, requests=4, rounds=3, again=True)
+    assert results.add("limit=10000 users", found.cost, 50, "ms")
+
+
+def test_the_size_of_the_roster_does_not_matter(
+    small: districts.District,
+    server: measuring.Server,
+    work: Path,
+    results: measuring.Results,
+) -> None:
+    path = f"{NEWER}/users"
+    with measuring.serving(small, work / "small") as other:
+        other.walk(FULL, path)
+        ratios = [
+            server.measure(FULL, path, rounds=1).ratio
+            / other.measure(FULL, path, rounds=1, again=True).ratio
+            for _ in range(5)
+        ]
+    ratio = statistics.median(ratios)
+    assert results.add("full view users, 100k users : 10k users", ratio, 1.5, "x")
+
+
+# ---------------------------------------------------------------- views
+
+
+def test_a_hundred_views(server: measuring.Server, results: measuring.Results) -> None:
+    found = [server.do("views")["seconds"] for _ in range(3)]
+    assert results.add("100 views", statistics.median(found), 2, "s")
+
+
+# ---------------------------------------------------------------- memory
+
+
+def test_anonymous_memory_with_a_swap_of_worlds(
+    big: districts.District, work: Path, results: measuring.Results
+) -> None:
+    with measuring.serving(big, work / "memory") as server:
+        _ask_around(server)
+        served = server.memory()
+        swap = str(big.generations / big.after)
+        peak = _meanwhile(lambda: server.do("swap", generation=swap), server.memory)
+        _ask_around(server)
+        most = max([served, server.memory(), *peak])
+    fine = [
+        results.add("anonymous memory, served", served / 2**20, 500, "MiB"),
+        results.add("anonymous memory, most", most / 2**20, 500, "MiB"),
+    ]
+    assert all(fine)
+
+
+def _ask_around(server: measuring.Server) -> None:
+    """What makes a process remember things: walks, sorts, filters, pruned records."""
+    for application in (FULL, THIRD, CUT):
+        for base in (NEWER, OLDER):
+            for name in ("users", "enrollments", "classes"):
+                server.walk(application, f"{base}/{name}")
+    for query in SORTED:
+        server.walk(FULL, f"{NEWER}/users?{query}")
+    server.walk(FULL, f"{NEWER}/enrollments?sort=sourcedId&orderBy=desc")
+
+
+# ---------------------------------------------------------------- imports
+
+
+def test_an_import_against_reading_and_writing(
+    big: districts.District, work: Path, results: measuring.Results
+) -> None:
+    _, took = districts.build(work / "imported", 1, None, big.first)
+    least = districts.bare_import(big.first, work / "columns.db")
+    what = f"import of {_lines(big.first / 'enrollments.csv'):,} enrollments ({took:.0f} s)"
+    assert results.add(what, took / least, 10, "x csv and columns")
+
+
+def test_pages_go_on_during_an_import(
+    big: districts.District, work: Path, results: measuring.Results
+) -> None:
+    folder = work / "swapped"
+    shutil.copytree(big.generations / big.before, folder / big.before, copy_function=os.link)
+    asked = {
+        "number": 2,
+        "folder": str(folder),
+        "former": big.before,
+        "source": "sis",
+        "delivery": str(big.second),
+        "limit": 2**34,
+    }
+    dice = random.Random(3)
+    path = f"{NEWER}/users"
+    with measuring.serving(big, work / "importing") as server:
+        total = server.total(FULL, path)
+        server.walk(FULL, path)
+
+        def page() -> float:
+            offset = dice.randrange(total - 200)
+            return server.client(FULL).latency(f"{path}?limit=100&offset={offset}")
+
+        rest = sorted(page() for _ in range(2000))
+        during = sorted(
+            _meanwhile(lambda: server.do("import", sources=["sis"], **{"import": asked}), page)
+        )
+    middle = statistics.median(rest)
+    late = during[len(during) * 99 // 100]
+    results.add("p99 of pages at rest", rest[len(rest) * 99 // 100] / middle, 5, "x p50 at rest")
+    results.add("p50 of pages during an import", statistics.median(during) / middle, 5, "x")
+    assert results.add("p99 of pages during an import", late / middle, 5, "x p50 at rest")
+
+
+def _meanwhile(slow: Callable[[], Any], again: Callable[[], float]) -> list[float]:
+    """What `again` gives while `slow` runs, over and over."""
+    found = []
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        running = pool.submit(slow)
+        while not running.done():
+            found.append(again())
+            time.sleep(0.002)  # a thousand a second would be a load test
+        running.result()
+    return found
+
+
+def _lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(1 for _ in file) - 1
+
+
+def _short(path: str) -> str:
+    return f"{'1.1' if OLDER in path else '1.2'} {path.rpartition('/')[2]}"
