@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rosterd import errors, git, settings, statements
-from rosterd.git import mirrors, people, running, trees, witnesses
+from rosterd.git import people, running, trees, witnesses
 from tests.integration import git_repositories as repositories
 
 NOW = datetime(2026, 9, 1, 12, tzinfo=UTC)
