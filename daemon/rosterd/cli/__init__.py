@@ -18,6 +18,7 @@ from rosterd import errors
 COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("rosterd.cli.files", "check"),
     "schema": ("rosterd.cli.files", "schema"),
+    "csv": ("rosterd.cli.checking", "csv"),
     "init": ("rosterd.cli.repository", "init"),
     "trust": ("rosterd.cli.repository", "trust"),
     "approve": ("rosterd.cli.repository", "approve"),
