@@ -115,7 +115,12 @@ class Programs:
                     os.killpg(process.pid, signal.SIGKILL)
                 else:
                     process.kill()
-            await process.wait()
+            # Python 3.11 tells of the end only when the pipes have ended too, and of a pipe that
+            # nobody reads, because too much had come, it never notices the end.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORDS):
+                    await asyncio.gather(_emptied(process.stdout), _emptied(process.stderr))
+                    await process.wait()
 
 
 def hardened(
@@ -179,6 +184,10 @@ def redacted(text: str) -> str:
     return re.sub(r"(?<=://)[^/@\s]+@", "", text)
 
 
+_LAST_WORDS = 10.0
+"""Seconds for a program that was killed to be gone."""
+
+
 class _TooLoudError(Exception):
     pass
 
@@ -188,10 +197,23 @@ async def _talk(
 ) -> tuple[bytes, bytes]:
     if process.stdin is None or process.stdout is None or process.stderr is None:
         raise AssertionError("all three were asked for as pipes")
-    _, output, words = await asyncio.gather(
-        _give(process.stdin, given), _take(process.stdout, limit), _overhear(process.stderr)
+    talks = (
+        asyncio.ensure_future(_give(process.stdin, given)),
+        asyncio.ensure_future(_take(process.stdout, limit)),
+        asyncio.ensure_future(_overhear(process.stderr)),
     )
+    try:
+        _, output, words = await asyncio.gather(*talks)
+    finally:
+        for talk in talks:  # one that failed leaves the others reading
+            talk.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
     return output, words
+
+
+async def _emptied(stream: asyncio.StreamReader | None) -> None:
+    while stream is not None and await stream.read(2**16):
+        pass
 
 
 async def _give(stream: asyncio.StreamWriter, given: bytes) -> None:
