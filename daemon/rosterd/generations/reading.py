@@ -6,7 +6,7 @@ here is kept for each record: no dict of ids, no object, no text.
 """
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -154,6 +154,8 @@ class _Backing:
         accepts = filters.predicate(leaf, missing=missing)
         if (quick := self._quickly(collection, leaf)) is not None:
             found, valued = quick
+        elif _own_text(collection, path):
+            found, valued = self._reading(collection, path, accepts)
         else:
             found, valued = BitMap(), BitMap()
             for values, rows in self._groups(collection, path):
@@ -163,6 +165,17 @@ class _Backing:
         if accepts(()):
             found |= active - valued
         return BitMap(found & active)
+
+    def _reading(
+        self, collection: str, path: model.FieldPath, accepts: Callable[[_Values], bool]
+    ) -> tuple[BitMap, BitMap]:
+        """(rows that a leaf accepts, rows that have a value): most texts are of one row only."""
+        found, valued = array("I"), array("I")
+        for batch in self._texts.texts(collection, path.key):
+            verdicts = {text: accepts((text,)) for text in {text for _, text in batch}}
+            found.extend([row for row, text in batch if verdicts[text]])
+            valued.extend([row for row, _ in batch])
+        return BitMap(found), BitMap(valued)
 
     def _quickly(
         self, collection: str, leaf: filters.Leaf
@@ -292,13 +305,21 @@ class _Backing:
         by_id = [row for row in self._tables[collection].order if row in active]
         if path.key == "sourcedId":
             return array("I", reversed(by_id) if descending else by_id)
-        ranks = self._ranks(collection, path)
-        last = max(ranks, default=0)
-        absent = [row for row in by_id if ranks[row] == 0]
-        present = [row for row in by_id if ranks[row]] if absent else by_id
-        if last > 1:
-            present.sort(key=ranks.__getitem__, reverse=descending)
+        find = self._firsts if _own_text(collection, path) else self._ranks
+        keys: Sequence[Any] = find(collection, path)
+        absent = [row for row in by_id if not keys[row]]
+        present = [row for row in by_id if keys[row]] if absent else by_id
+        present.sort(key=keys.__getitem__, reverse=descending)
         return array("I", [*present, *absent])
+
+    def _firsts(self, collection: str, path: model.FieldPath) -> list[str]:
+        """By row, its text or "". Texts that several rows have are held once."""
+        held = [""] * self._tables[collection].rows
+        same: dict[str, str] = {}
+        for batch in self._texts.texts(collection, path.key):
+            for row, text in batch:
+                held[row] = same.setdefault(text, text)
+        return held
 
     def _ranks(self, collection: str, path: model.FieldPath) -> "array[int]":
         """By row, the rank of its first value by code points, from 1; 0 without a value.
@@ -306,20 +327,16 @@ class _Backing:
         Ranks are kept, not texts: a million of them take four megabytes.
         """
         ranks = array("I", bytes(4 * self._tables[collection].rows))
-        firsts: dict[str, list[FrozenBitMap | BitMap | int]] = {}
+        firsts: dict[str, array[int]] = {}
         if _posted(collection, path) or (collection, path.key) in rosters.RELATIONS:
             for values, rows in self._groups(collection, path):
-                firsts.setdefault(values[0], []).append(rows)
+                firsts.setdefault(values[0], array("I")).extend(rows)
         else:
             for row, values in self.column(collection, path):
-                firsts.setdefault(values[0], []).append(row)
+                firsts.setdefault(values[0], array("I")).append(row)
         for rank, first in enumerate(sorted(firsts), 1):
-            for rows_or_row in firsts[first]:
-                if isinstance(rows_or_row, int):
-                    ranks[rows_or_row] = rank
-                else:
-                    for row in rows_or_row:
-                        ranks[row] = rank
+            for row in firsts[first]:
+                ranks[row] = rank
         return ranks
 
     # -- roles
@@ -355,6 +372,15 @@ def _stored(collection: str, path: model.FieldPath) -> bool:
     """Whether its values are texts of SQL."""
     known = columns.plan(collection)
     return path.key in known.texts or path.key in known.many or path.key.startswith("metadata.")
+
+
+def _own_text(collection: str, path: model.FieldPath) -> bool:
+    """Whether the path's values are a column of single texts."""
+    return (
+        path.key in columns.plan(collection).texts
+        and not _posted(collection, path)
+        and (collection, path.key) not in rosters.RELATIONS
+    )
 
 
 def _posted(collection: str, path: model.FieldPath) -> bool:

@@ -360,7 +360,11 @@ def _ordered(leaf: Leaf) -> Predicate:
     wanted = leaf.value
     form = _comparable(leaf.path)
     if form is None:
-        return lambda values: any(fits(value, wanted) for value in values)
+        return lambda values: (
+            fits(values[0], wanted)
+            if len(values) == 1
+            else any(fits(value, wanted) for value in values)
+        )
     moment = form(wanted)
 
     def test(values: Sequence[str]) -> bool:
@@ -376,7 +380,12 @@ def _contains(leaf: Leaf) -> Predicate:
     wanted = {fold(leaf.value), *(fold(part) for part in _parts(leaf))}
 
     def test(values: Sequence[str]) -> bool:
-        return any(part in folded for folded in map(fold, values) for part in wanted)
+        for value in values:  # written out: this is asked of every text of a roster
+            folded = value.lower() if value.isascii() else fold(value)
+            for part in wanted:
+                if part in folded:
+                    return True
+        return False
 
     return test
 
