@@ -164,23 +164,24 @@ class World:
         application: str,
         collection: str,
         rows: Sequence[int],
-    ) -> list[rendering.Part]:
+    ) -> Sequence[rendering.Part]:
         """Stored fragments as they are where they may go out so, others with members cut out of
         them, and the rest rendered again.
         """
-        plain, trims = picture.plain(collection), picture.trims(collection)
-        page: list[rendering.Part] = []
         stored = generation.fragments(collection, rows, picture.version)
-        for row, fragment in zip(rows, stored, strict=True):
-            if row in plain:
-                page.append(fragment)
+        others = BitMap(rows) - picture.plain(collection)
+        if not others:
+            return stored
+        trims, page = picture.trims(collection), list(stored)
+        for place, row in enumerate(rows):
+            if row not in others:
                 continue
             for trim, trimmed in trims:
                 if row in trimmed:
-                    page.append(trim(fragment))
+                    page[place] = trim(page[place])
                     break
             else:
-                page.append(self._again(picture, application, collection, row))
+                page[place] = self._again(picture, application, collection, row)
         return page
 
     def _again(

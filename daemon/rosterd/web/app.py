@@ -8,6 +8,7 @@ before they are decoded.
 import asyncio
 import contextlib
 import logging
+import sys
 import time
 import urllib.parse
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,6 +26,10 @@ long query is refused in the standard's payload; beyond this the connection is c
 LONGEST_HEADER: Final = 16_384
 KEEP_ALIVE: Final = 75.0
 """Seconds; longer than the 60 of common load balancers, so that the daemon never closes first."""
+
+TURN: Final = 0.0005
+"""Seconds after which a thread that computes (the views of a new roster, an export) lets the event
+loop go on. A page waits for its turn several times, so the usual 5 ms would be felt by everybody."""
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -88,7 +93,10 @@ def vendors(
 
 
 def runner(app: web.Application) -> web.AppRunner:
-    """How every listener runs: our own access log, and limits that are chosen, not inherited."""
+    """How every listener runs: our own access log, limits that are chosen and not inherited, and
+    the interpreter given back soon by whoever else computes in this process.
+    """
+    sys.setswitchinterval(TURN)
     return web.AppRunner(
         app,
         handle_signals=False,
