@@ -127,6 +127,11 @@ WORDED: Mapping[str, Mapping[str, str]] = {
     "resources": {"roles": "resourceRole", "importance": "importance"},
 }
 
+GRADES = frozenset(
+    ["IT", "PR", "PK", "TK", "KG", *(f"{grade:02}" for grade in range(1, 14)), "PS", "UG", "Other"]
+)
+"""Grades as 1.1 codes them. 1.2 leaves the words to the district, so nothing is refused for them."""
+
 NEW_IN_1P2: Mapping[str, frozenset[str]] = {
     "users": frozenset(
         {
