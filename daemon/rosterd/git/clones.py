@@ -14,6 +14,8 @@ from pathlib import Path
 from rosterd import errors, statements
 from rosterd.git import mirrors, running, trees
 
+KEY = "Key to sign with: a key file, or a public key whose private half is in the ssh agent."
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -165,3 +167,10 @@ class Clone:
     async def push(self, remote: str, refs: Iterable[str]) -> None:
         """Bring refs to the remote, never by force."""
         await self.git("push", "--quiet", "--", remote, *(f"{ref}:{ref}" for ref in refs))
+
+
+def absolute(key: str | None) -> str | None:
+    """The key as git finds it from another folder; the text of a public key stays as it is."""
+    if not key or key.startswith(("key::", "ssh-", "ecdsa-", "sk-")):
+        return key
+    return str(Path(key).expanduser().resolve())
