@@ -269,7 +269,7 @@ def _signals(stop: asyncio.Event, daemon: Daemon) -> Iterator[None]:
     loop = asyncio.get_running_loop()
 
     def look() -> None:
-        daemon.reconciling.wake()
+        daemon.reconciling.wake("operator")
         daemon.importing.wake()
         daemon.exporting.nudge()
 
@@ -348,7 +348,7 @@ def _watched(daemon: Daemon) -> dict[Path, Callable[[], None]]:
     wanted: dict[Path, Callable[[], None]] = {}
     refs = watching.refs(daemon.machine.repository.url)
     if refs is not None:
-        wanted[refs] = daemon.reconciling.wake
+        wanted[refs] = lambda: daemon.reconciling.wake("file event")
     for folder in daemon.importing.folders():
         wanted[folder] = daemon.importing.wake
     return wanted

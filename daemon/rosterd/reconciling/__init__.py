@@ -10,6 +10,7 @@ goes wrong, what was applied last goes on being served, and `status` says why.
 """
 
 import asyncio
+import collections
 import contextlib
 import logging
 import time
@@ -21,9 +22,9 @@ from rosterd import configs, credentials, errors, git, plans, settings, statemen
 from rosterd.git import people, witnesses
 from rosterd.reconciling import applying, candidates, conditions
 from rosterd.reconciling.candidates import restore
-from rosterd.reconciling.conditions import Condition, Status
+from rosterd.reconciling.conditions import Condition, Ended, Status, Trigger
 
-__all__ = ["Condition", "Reconciling", "Status", "restore"]
+__all__ = ["Condition", "Ended", "Reconciling", "Status", "Trigger", "restore"]
 
 _GAP = 0.2
 """Seconds between two passes at least, however often somebody wakes the loop."""
@@ -58,6 +59,10 @@ class Reconciling:
             mirror, repository=machine.repository.id, branch=machine.repository.branch
         )
         self._status = conditions.beginning(clock())
+        self._asking: list[str] = []
+        self._history: collections.deque[Ended] = collections.deque(maxlen=conditions.KEPT)
+        self._trigger: Trigger = "start"
+        self._woken_by: Trigger | None = "start"
         self._awake = asyncio.Event()
         self._passed = asyncio.Condition()
         self._asked = self._done = self._failures = 0
@@ -67,29 +72,38 @@ class Reconciling:
 
     @property
     def status(self) -> Status:
-        """Where the last pass ended."""
+        """Where the last pass ended; whether there is a roster to serve is asked now."""
+        now, roster = self._clock(), self._worlds.current.generation is not None
+        self._status = conditions.readied(self._status, now, roster=roster)
         return self._status
+
+    @property
+    def history(self) -> list[Ended]:
+        """The last passes that ended differently from the one before, the newest first."""
+        return list(self._history)
 
     @property
     def heartbeat(self) -> float:
         """When the loop last showed a sign of life, by time.monotonic()."""
         return self._beat
 
-    def wake(self) -> None:
+    def wake(self, trigger: Trigger) -> None:
         """Look soon. Cheap, and safe to call at any time from the event loop's thread."""
         self._asked += 1
+        self._woken_by = self._woken_by or trigger
         self._awake.set()
 
     async def reconcile(self) -> Status:
         """Wait for a pass that begins after this call; gives the status after it."""
         if not self._running:
+            self._woken_by = self._woken_by or "operator"
             await self._pass()
-            return self._status
-        self.wake()
+            return self.status
+        self.wake("operator")
         ticket = self._asked
         async with self._passed:
             await self._passed.wait_for(lambda: self._done >= ticket or not self._running)
-        return self._status
+        return self.status
 
     async def run(self) -> None:
         """Pass after pass, until cancelled."""
@@ -127,6 +141,8 @@ class Reconciling:
     async def _pass(self) -> None:
         async with self._turn:
             self._tick()
+            self._trigger, self._woken_by = self._woken_by or "poll", None
+            self._asking = []
             try:
                 await self._steps()
                 self._failures = 0
@@ -151,10 +167,13 @@ class Reconciling:
         with contextlib.suppress(errors.TemporaryError):
             if self._failures > 1 and await self._mirror.mend():
                 _log.warning("the git mirror was damaged and is made anew")
-        self._tell(conditions.Stop("Fetched", "Temporary", message))
+        step = self._asking[-1] if self._asking else "Fetched"
+        self._tell(conditions.Stop(step, "Temporary", message))
 
     async def _steps(self) -> None:
+        self._ask("Fetched")
         await self._applying.load()
+        self._remember()
         newest = await self._fetch()
         if self._applying.applied is None:
             await self._begin(newest)
@@ -183,18 +202,18 @@ class Reconciling:
         pin = candidates.pinned(self._settings.repository.trusted_root)
         if pin is None:
             raise conditions.Stop(
-                "Descends",
+                "Vouched",
                 "NotPinned",
                 "no commit is trusted yet, so no data is served: look at a commit, then run"
                 f" `rosterd trust COMMIT` (the branch is at {newest})",
             )
         if not await self._mirror.has(pin):
             raise conditions.Stop(
-                "Descends", "NotPinned", f"cannot find the pinned commit {pin} in the repository"
+                "Vouched", "NotPinned", f"cannot find the pinned commit {pin} in the repository"
             )
         if not await self._mirror.is_ancestor(pin, newest):
             raise conditions.Stop(
-                "Descends", "HistoryRewritten", f"the branch does not descend from the pin {pin}"
+                "Vouched", "HistoryRewritten", f"the branch does not descend from the pin {pin}"
             )
         config, candidate = await self._valid(pin)
         proof = applying.Proof("pinned by the administrator of this machine", ())
@@ -205,13 +224,13 @@ class Reconciling:
             return
         if await self._mirror.is_ancestor(newest, accepted):
             raise conditions.Stop(
-                "Descends",
+                "Vouched",
                 "RolledBack",
                 f"the branch was set back to {newest[:12]}, which {accepted[:12]} descends from:"
                 " to go back, commit a revert",
             )
         raise conditions.Stop(
-            "Descends",
+            "Vouched",
             "HistoryRewritten",
             f"the branch at {newest[:12]} does not descend from the accepted {accepted[:12]}:"
             " its history was rewritten",
@@ -220,6 +239,7 @@ class Reconciling:
     async def _take(self, accepted: storage.Applied, newest: str) -> None:
         """Judge the newest commit and apply it."""
         config, candidate = await self._valid(newest)
+        self._ask("Vouched")
         changed = await self._reader.changes(accepted.commit, newest)
         listed = await self._people()
         heard = await self._witnesses.hear(accepted.commit, newest, changed, listed, self._clock())
@@ -245,9 +265,18 @@ class Reconciling:
 
         # First without the roster: a plan over every view is not made for what nobody vouched for.
         judge(plans.make(self._worlds.current.config, config))
-        await self._applying.apply(candidate, config, judge)
+        self._ask("Planned")
+
+        def decide(plan: plans.Plan) -> applying.Proof:
+            self._ask("Guarded")
+            proof = judge(plan)
+            self._ask("Applied")
+            return proof
+
+        await self._applying.apply(candidate, config, decide)
 
     async def _valid(self, commit: str) -> tuple[configs.Config, candidates.Candidate]:
+        self._ask("Valid")
         try:
             candidate = await self._reader.read(commit)
         except errors.InputError as error:
@@ -305,10 +334,31 @@ class Reconciling:
             proven=self._applying.proven,
             people=applied.people if applied else (),
         )
-        step = stop.step if stop else "Applied"
-        self._status = conditions.judged(status, step, stop is None, now)
-        if (old.reason, old.message) != (reason, message):
-            _log.log(logging.WARNING if stop else logging.INFO, "reconcile %s: %s", reason, message)
+        roster = self._worlds.current.generation is not None
+        step = stop.step if stop else None
+        self._status = conditions.judged(status, self._asking, step, now, roster=roster)
+        last = self._history[0] if self._history else None
+        if last and (last.candidate, last.reason, last.message) == (
+            status.candidate,
+            reason,
+            message,
+        ):
+            return
+        self._history.appendleft(Ended(now, status.candidate, reason, message, self._trigger))
+        _log.log(logging.WARNING if stop else logging.INFO, "reconcile %s: %s", reason, message)
+
+    def _ask(self, step: str) -> None:
+        """The pass has come to this step; those before it are fine."""
+        self._asking.append(step)
+
+    def _remember(self) -> None:
+        """History begins with what an earlier run applied."""
+        applied = self._applying.applied
+        if applied is not None and not self._history:
+            message = "applied by an earlier run of the daemon"
+            self._history.append(
+                Ended(applied.time, applied.commit, "Applied", message, "earlier run")
+            )
 
     def _tick(self) -> None:
         self._beat = time.monotonic()

@@ -1,35 +1,78 @@
 """What a pass found, as conditions: for `rosterd status`, the console and metrics.
 
-Each condition is a step of the pass with its answer: yes, no, or not known since an earlier step
-failed. The reason is a word for machines; the message says what is wrong and who has to act.
+Each condition is a step of the pass with its answer: yes, no, or unknown, which means that this
+pass ended before it asked. The reason is a word for machines; the message says what is wrong and
+who has to act.
+
+A pass asks in another order than people read: first whether the branch goes on from what was
+accepted (told under Vouched: nobody vouched for a rewritten history), then Valid, then Vouched,
+because how many people are needed depends on what the documents say. Ready is no step: it says
+whether what is served is what the newest commit says.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from rosterd import errors, plans, statements
 
-STEPS: Final = ("Fetched", "Descends", "Valid", "Vouched", "Applied")
+STEPS: Final = ("Fetched", "Vouched", "Valid", "Planned", "Guarded", "Applied", "Ready")
+KEPT: Final = 50
+"""Ends of passes that are remembered."""
+
+Trigger = Literal["start", "poll", "file event", "webhook", "operator", "earlier run"]
+"""What woke the loop; `earlier run` stands for what was applied before this process began."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One step; `fine` is None while it is not known. `since` is when its answer last changed."""
+    """One step; `fine` is None while it is unknown. `since` is when its answer last changed."""
 
     type: str
     fine: bool | None
     reason: str
     message: str
     since: datetime
+    seen: str | None = None
+    """The newest commit of the branch when this was judged."""
+    applied: str | None = None
+    """The commit that was served then."""
+
+    @property
+    def status(self) -> str:
+        """The answer as a word."""
+        return {True: "yes", False: "no", None: "unknown"}[self.fine]
 
     def as_json(self) -> dict[str, Any]:
         return {
             "type": self.type,
-            "status": {True: "yes", False: "no", None: "unknown"}[self.fine],
+            "status": self.status,
             "reason": self.reason,
             "message": self.message,
             "since": moment(self.since),
+            "seen": self.seen,
+            "applied": self.applied,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a pass ended that ended differently from the one before it."""
+
+    time: datetime
+    candidate: str | None
+    reason: str
+    message: str
+    trigger: Trigger
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "time": moment(self.time),
+            "candidate": self.candidate,
+            "reason": self.reason,
+            "message": self.message,
+            "trigger": self.trigger,
         }
 
 
@@ -65,6 +108,10 @@ class Status:
     def current(self) -> bool:
         """Whether the newest commit is what is served."""
         return self.reason == "Applied"
+
+    def condition(self, step: str) -> Condition:
+        """The condition of one step."""
+        return self.conditions[STEPS.index(step)]
 
     def as_json(self) -> dict[str, Any]:
         """JSON values for the control socket; counts of people below 10 are not told."""
@@ -127,23 +174,50 @@ def beginning(now: datetime) -> Status:
     return Status("Starting", "the repository has not been looked at yet", now, conditions)
 
 
-def judged(status: Status, step: str, fine: bool | None, now: datetime) -> Status:  # noqa: FBT001 - the answer of a step
-    """The status with the answer of one step, and of those before and after it that follow.
+_Answer = tuple[bool | None, str, str]
 
-    Steps before it are fine, those after it are not known, unless it is the last and fine.
+
+def judged(
+    status: Status, asked: Collection[str], stopped: str | None, now: datetime, *, roster: bool
+) -> Status:
+    """The status with the answers of one pass.
+
+    `asked` are the steps that it came to, `stopped` the one that ended it; None means that the
+    newest commit is applied, and then every step is fine, today or when it was applied. `roster`
+    says whether there is one to serve.
     """
-    place = STEPS.index(step)
-    conditions = []
-    for old, name in zip(status.conditions, STEPS, strict=True):
-        if STEPS.index(name) < place:
-            new = replace(old, fine=True, reason=name, message="")
-        elif name == step:
-            new = replace(old, fine=fine, reason=status.reason, message=status.message)
+    new = []
+    for old in status.conditions[:-1]:
+        if old.type == stopped:
+            answer: _Answer = (False, status.reason, status.message)
+        elif stopped is None or old.type in asked:
+            answer = (True, old.type, status.message if old.type == "Applied" else "")
         else:
-            new = replace(old, fine=None, reason="Unknown", message="an earlier step failed")
-        since = old.since if (old.fine, old.reason) == (new.fine, new.reason) else now
-        conditions.append(replace(new, since=since))
-    return replace(status, conditions=tuple(conditions))
+            answer = (None, "NotAsked", f"not asked: {stopped} ended the pass")
+        new.append(_answered(old, answer, status, now))
+    return readied(replace(status, conditions=(*new, status.conditions[-1])), now, roster=roster)
+
+
+def readied(status: Status, now: datetime, *, roster: bool) -> Status:
+    """The status with the answer of Ready, which an import can change between two passes."""
+    if not roster or status.accepted is None:
+        what = "commit is accepted" if status.accepted is None else "roster is imported"
+        answer: _Answer = (False, "NothingServed", f"nothing is served: no {what} yet")
+    elif status.current:
+        answer = (True, "Ready", "the newest commit is served")
+    elif status.candidate in (None, status.accepted):
+        message = f"{status.accepted[:12]} is served; whether there is a newer one is not known"
+        answer = (None, status.reason, message)
+    else:
+        answer = (False, status.reason, f"{status.accepted[:12]} is served, not the newest commit")
+    *others, ready = status.conditions
+    return replace(status, conditions=(*others, _answered(ready, answer, status, now)))
+
+
+def _answered(old: Condition, answer: _Answer, status: Status, now: datetime) -> Condition:
+    fine, reason, message = answer
+    since = old.since if (old.fine, old.reason) == (fine, reason) else now
+    return Condition(old.type, fine, reason, message, since, status.candidate, status.accepted)
 
 
 def moment(time: datetime | None) -> str | None:
