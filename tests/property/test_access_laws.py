@@ -71,6 +71,19 @@ def test_a_view_is_what_the_rules_say_record_by_record(
     assert shown(view) == reference_view.of(district, grant, made.TODAY)
 
 
+@given(cases())
+def test_an_explanation_says_yes_exactly_where_the_view_has_the_record(
+    case: tuple[made.District, configs.Grant],
+) -> None:
+    district, grant = case
+    view = district.view(grant)
+
+    for collection in model.COLLECTIONS:
+        for row in range(len(district.records[collection])):
+            reason = access.explain(view, collection, row)
+            assert reason.holds == (row in view.rows[collection]), (collection, row, reason)
+
+
 @given(st.data())
 def test_narrowing_a_permission_never_grows_its_view(data: st.DataObject) -> None:
     district = data.draw(made.any_district())

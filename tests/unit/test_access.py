@@ -344,3 +344,59 @@ def test_orgs_that_are_parts_of_each_other_end_too() -> None:
         "east",
         "west",
     }
+
+
+# ---------------------------------------------------------------- explaining
+
+
+def _explained(view: access.View, collection: str, sourced_id: str) -> list[str]:
+    """The tree as lines: + where it holds, - where it does not."""
+    row = view.roster.row(collection, sourced_id)
+    assert row is not None
+
+    def lines(reason: access.Reason, depth: int) -> list[str]:
+        own = f"{'  ' * depth}{'+' if reason.holds else '-'} {reason.says}"
+        return [own, *(line for part in reason.parts for line in lines(part, depth + 1))]
+
+    return lines(access.explain(view, collection, row), 0)
+
+
+def test_an_explanation_names_what_keeps_a_class_out() -> None:
+    view = access.view(
+        districts.roster(),
+        districts.grant(districts.basic(orgs=["west"], courses={"where": "subjects~'math'"})),
+        districts.TODAY,
+    )
+
+    lines = _explained(view, "classes", "art-east")
+
+    assert lines[0] == "- classes art-east"
+    assert lines[-2:] == [
+        "    - its school is among the permission's orgs (east)",
+        "    - its course is among the permission's courses (art)",
+    ]
+
+
+def test_an_explanation_tells_the_way_in_before_the_ways_that_are_shut() -> None:
+    view = access.view(
+        districts.roster(), districts.grant(districts.basic(orgs=["west"])), districts.TODAY
+    )
+
+    lines = _explained(view, "users", "teacher-w")
+
+    assert lines[0].startswith("+")
+    ways = [line.strip() for line in lines if line.startswith("    ") and line[4] in "+-"]
+    assert ways == [
+        "+ enrollment e4",
+        "- enrollment e5",
+        "- unenrolledUsers is off",
+        "- guardians is off",
+    ]
+
+
+def test_an_explanation_of_a_refused_application_names_the_refusal() -> None:
+    view = access.view(districts.roster(), districts.grant({"access": "none"}), districts.TODAY)
+
+    assert _explained(view, "users", "pupil-e") == [
+        "- the application gets nothing: its permission says access: none"
+    ]

@@ -4,6 +4,7 @@
 it out, from the same parts that `view` is made of.
 """
 
+from rosterd.access.explaining import Reason, explain
 from rosterd.access.viewing import ENROLLED_AS, FAMILY, STUDENT, View, levels, view
 
-__all__ = ["ENROLLED_AS", "FAMILY", "STUDENT", "View", "levels", "view"]
+__all__ = ["ENROLLED_AS", "FAMILY", "STUDENT", "Reason", "View", "explain", "levels", "view"]

@@ -53,13 +53,11 @@ def view(roster: rosters.Roster, grant: configs.Grant, today: date) -> View:
     refusal = grant.refusal(today)
     if refusal is not None:
         return View(roster, grant, today, refusal, _NOTHING, {"orgs": _NONE, "courses": _NONE})
-    sound = _sound(roster, _excluded(roster, grant))
     if grant.access == "full":
+        sound = sound_rows(roster, excluded_people(roster, grant))
         return View(roster, grant, today, None, _frozen(sound), roster.active)
-    orgs = picking.select(roster, grant.orgs, today)
-    courses = picking.select(roster, grant.courses, today)
-    basic = _Basic(roster, grant, today, sound, orgs, courses)
-    granted = {"orgs": FrozenBitMap(orgs), "courses": FrozenBitMap(courses)}
+    basic = basis(roster, grant, today)
+    granted = {"orgs": FrozenBitMap(basic.orgs), "courses": FrozenBitMap(basic.courses)}
     return View(roster, grant, today, None, _frozen(_rows(basic)), granted)
 
 
@@ -75,7 +73,7 @@ def levels(view: View) -> Mapping[str, tuple[str, int]]:
     return found
 
 
-def _excluded(roster: rosters.Roster, grant: configs.Grant) -> AbstractBitMap:
+def excluded_people(roster: rosters.Roster, grant: configs.Grant) -> AbstractBitMap:
     """People who are never shared. A gap in a record matches `!=` here: to match is to be safe."""
     exclude = grant.exclude
     if exclude is None:
@@ -92,7 +90,7 @@ def _excluded(roster: rosters.Roster, grant: configs.Grant) -> AbstractBitMap:
 # ---------------------------------------------------------------- what can be shown at all
 
 
-def _sound(roster: rosters.Roster, excluded: AbstractBitMap) -> Rows:
+def sound_rows(roster: rosters.Roster, excluded: AbstractBitMap) -> Rows:
     """The active rows that could be shown to somebody: without people who are never shared, and
     without records whose required references lead nowhere (an import lets none in; a record that
     cannot be shown whole is not shown).
@@ -129,7 +127,7 @@ def _broken(roster: rosters.Roster, collection: str, fields: Iterable[str]) -> B
 
 
 @dataclass(frozen=True, slots=True)
-class _Basic:
+class Basic:
     """What the rules of a basic permission start from."""
 
     roster: rosters.Roster
@@ -154,14 +152,22 @@ class _Basic:
         return self.today if self.grant.people.current else None
 
 
-def _rows(basic: _Basic) -> Rows:
+def basis(roster: rosters.Roster, grant: configs.Grant, today: date) -> Basic:
+    """What a basic permission selects, before anything follows from it."""
+    sound = sound_rows(roster, excluded_people(roster, grant))
+    orgs = picking.select(roster, grant.orgs, today)
+    courses = picking.select(roster, grant.courses, today)
+    return Basic(roster, grant, today, sound, orgs, courses)
+
+
+def _rows(basic: Basic) -> Rows:
     roster, grant = basic.roster, basic.grant
     permission = grant.permission
     classes = _classes(basic)
     enrollments, users = _enrolled(basic, classes)
     orgs = picking.above(roster, "orgs", basic.orgs)
     courses = _courses(basic, classes, orgs)
-    users |= _unenrolled(basic, users)
+    users |= unenrolled_users(basic, users)
     rows: dict[str, AbstractBitMap] = {
         "orgs": orgs,
         "academicSessions": _sessions(roster, classes, courses),
@@ -175,11 +181,11 @@ def _rows(basic: _Basic) -> Rows:
     if permission is None:  # the refusal came before; without a permission nothing is on
         return _NOTHING
     if permission.guardians:
-        users |= _guardians(basic, _acting(roster, rows, frozenset({STUDENT})))
+        users |= guardians_of(basic, acting_as(roster, rows, frozenset({STUDENT})))
     if permission.demographics:
-        named = _named(permission.demographics)
+        named = roles_of(permission.demographics)
         roles = frozenset({STUDENT}) if named is None else named
-        described = roster.inverse("demographics", "user").gather(_acting(roster, rows, roles))
+        described = roster.inverse("demographics", "user").gather(acting_as(roster, rows, roles))
         rows["demographics"] = described & basic.sound["demographics"]
     if permission.resources:
         rows["resources"] = BitMap.union(
@@ -191,7 +197,7 @@ def _rows(basic: _Basic) -> Rows:
     return rows
 
 
-def _courses(basic: _Basic, classes: AbstractBitMap, orgs: AbstractBitMap) -> AbstractBitMap:
+def _courses(basic: Basic, classes: AbstractBitMap, orgs: AbstractBitMap) -> AbstractBitMap:
     """The selected courses that have one of the classes or an org that is shown."""
     roster = basic.roster
     offered = basic.courses & roster.inverse("courses", "org").gather(orgs)
@@ -199,7 +205,7 @@ def _courses(basic: _Basic, classes: AbstractBitMap, orgs: AbstractBitMap) -> Ab
     return offered | picking.leading(taught, basic.courses - offered, classes)
 
 
-def _classes(basic: _Basic) -> AbstractBitMap:
+def _classes(basic: Basic) -> AbstractBitMap:
     """Classes of the orgs and of the courses, both."""
     roster = basic.roster
     parts: list[AbstractBitMap] = [basic.sound["classes"]]
@@ -209,7 +215,7 @@ def _classes(basic: _Basic) -> AbstractBitMap:
     return picking.all_of(parts)
 
 
-def _every_enrollment(basic: _Basic, classes: AbstractBitMap) -> AbstractBitMap:
+def _every_enrollment(basic: Basic, classes: AbstractBitMap) -> AbstractBitMap:
     roster, sound = basic.roster, basic.sound["enrollments"]
     if basic.grant.classes is not None:
         return sound & roster.inverse("enrollments", "class").gather(classes)
@@ -218,7 +224,7 @@ def _every_enrollment(basic: _Basic, classes: AbstractBitMap) -> AbstractBitMap:
     return picking.all_of([sound, *behind])
 
 
-def _every_user(basic: _Basic, classes: AbstractBitMap) -> BitMap:
+def _every_user(basic: Basic, classes: AbstractBitMap) -> BitMap:
     roster, sound, chosen = basic.roster, basic.sound["users"], basic.chosen
     if len(chosen) > 1 or basic.grant.classes is not None or roster.dangling("classes"):
         return roster.class_users.gather(classes) & sound
@@ -227,7 +233,7 @@ def _every_user(basic: _Basic, classes: AbstractBitMap) -> BitMap:
     return roster.behind(field, rows, "users") & sound
 
 
-def _enrolled(basic: _Basic, classes: AbstractBitMap) -> tuple[AbstractBitMap, BitMap]:
+def _enrolled(basic: Basic, classes: AbstractBitMap) -> tuple[AbstractBitMap, BitMap]:
     """Enrollments of these classes and their users, narrowed together by `people`."""
     roster, people = basic.roster, basic.grant.people
     every, users = _every_enrollment(basic, classes), _every_user(basic, classes)
@@ -238,7 +244,7 @@ def _enrolled(basic: _Basic, classes: AbstractBitMap) -> tuple[AbstractBitMap, B
         few = len(unfit) < len(fit)
         every = every - of_user.gather(unfit) if few else every & of_user.gather(fit)
         users = fit  # all enrollments of a person stay or go, so nobody else loses the last one
-    kept = _narrowed(basic, every, users)
+    kept = narrowed_enrollments(basic, every, users)
     gone = every - kept
     if not gone:
         return every, users
@@ -248,7 +254,9 @@ def _enrolled(basic: _Basic, classes: AbstractBitMap) -> tuple[AbstractBitMap, B
     return kept, (users - touched) | user.gather(of_user.gather(touched) & kept)
 
 
-def _narrowed(basic: _Basic, every: AbstractBitMap, users: AbstractBitMap) -> AbstractBitMap:
+def narrowed_enrollments(
+    basic: Basic, every: AbstractBitMap, users: AbstractBitMap
+) -> AbstractBitMap:
     """What of a person's enrollments can stay while others go."""
     roster, people = basic.roster, basic.grant.people
     kept = every
@@ -263,7 +271,7 @@ def _narrowed(basic: _Basic, every: AbstractBitMap, users: AbstractBitMap) -> Ab
 
 
 def _in_role(
-    basic: _Basic, every: AbstractBitMap, users: AbstractBitMap, roles: frozenset[str]
+    basic: Basic, every: AbstractBitMap, users: AbstractBitMap, roles: frozenset[str]
 ) -> AbstractBitMap:
     """Enrollments of people in these roles.
 
@@ -282,7 +290,7 @@ def _in_role(
     return kept | (others & roster.inverse("enrollments", "user").gather(held & users))
 
 
-def _unenrolled(basic: _Basic, enrolled: AbstractBitMap) -> AbstractBitMap:
+def unenrolled_users(basic: Basic, enrolled: AbstractBitMap) -> AbstractBitMap:
     """Staff of the selected orgs, or the roles named.
 
     Whoever holds a student role anywhere is a pupil here, also when they help out as an aide: they
@@ -292,7 +300,7 @@ def _unenrolled(basic: _Basic, enrolled: AbstractBitMap) -> AbstractBitMap:
     roster, permission = basic.roster, basic.grant.permission
     if permission is None or not permission.unenrolled_users:
         return _NONE
-    named = _named(permission.unenrolled_users)
+    named = roles_of(permission.unenrolled_users)
     roles = roster.roles() - FAMILY - {STUDENT} if named is None else named
     found = roster.role_holders(roles - {STUDENT}, basic.orgs, basic.day)
     found -= picking.leaf(roster, "users", "roles.role", "=", STUDENT)
@@ -303,7 +311,7 @@ def _unenrolled(basic: _Basic, enrolled: AbstractBitMap) -> AbstractBitMap:
     return found & basic.sound["users"]
 
 
-def _guardians(basic: _Basic, students: AbstractBitMap) -> AbstractBitMap:
+def guardians_of(basic: Basic, students: AbstractBitMap) -> AbstractBitMap:
     """The guardians of these students, whichever of the two records says so.
 
     A pupil who is somebody's relative does not come in this way: brothers and sisters at schools
@@ -317,7 +325,7 @@ def _guardians(basic: _Basic, students: AbstractBitMap) -> AbstractBitMap:
     return ((agents & family) - pupils) & basic.sound["users"]
 
 
-def _acting(roster: rosters.Roster, rows: Rows, roles: frozenset[str]) -> AbstractBitMap:
+def acting_as(roster: rosters.Roster, rows: Rows, roles: frozenset[str]) -> AbstractBitMap:
     """The users sent who hold one of these roles at a shared org, or one of whose enrollments that
     are sent says so. Roles elsewhere do not count: the application must not learn of them.
     """
@@ -348,7 +356,7 @@ def _sessions(
 # ---------------------------------------------------------------- small things
 
 
-def _named(toggle: bool | object) -> frozenset[str] | None:  # noqa: FBT001 - a toggle of a document
+def roles_of(toggle: bool | object) -> frozenset[str] | None:  # noqa: FBT001 - a toggle of a document
     """The roles that a toggle names; None when it is only on."""
     return None if isinstance(toggle, bool) else frozenset(getattr(toggle, "roles", ()))
 
