@@ -166,9 +166,10 @@ UNREADABLE: Mapping[str, Files] = {
 def statement(*, signature: str = "x", **said: Any) -> bytes:
     """What stands in a statement's blob, with a payload of these members over good ones."""
     payload = {
-        "v": 1,
+        "v": 2,
         "repository": "forge",
         "branch": "main",
+        "made": "2026-01-01T00:00:00.000000Z",
         "notAfter": "2099-01-01T00:00:00Z",
         "nonce": "x",
         "transitions": [
@@ -191,6 +192,9 @@ MALFORMED: Mapping[str, bytes] = {
     "half a character for a signature": statement(signature=HALF),
     "no object for a transition": statement(transitions=[1]),
     "a version of another kind": statement(v=[]),
+    "the former version": statement(v=1),
+    "a date without a day": statement(made="2026-01"),
+    "a date to come": statement(made="2098-01-01T00:00:00.000000Z"),
     "an early date": statement(notAfter="0001-01-01T00:00:00Z"),
     "a cut signature": statement(signature="-----BEGIN SSH SIGNATURE-----\nU1NIU0lHAAAAAQ////8=\n-----END SSH SIGNATURE-----"),
     "an empty signature": statement(signature="-----BEGIN SSH SIGNATURE-----\n-----END SSH SIGNATURE-----"),

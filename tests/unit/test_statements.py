@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -166,6 +167,56 @@ def test_a_statement_about_two_files_is_used_file_by_file() -> None:
     assert spent == {both.digest(PATH)}
 
 
+# ---------------------------------------------------------------- made and overtaken
+
+
+def turn(**hours: int) -> statements.Turn:
+    return statements.Turn(**{name: NOON + timedelta(hours=late) for name, late in hours.items()})
+
+
+def signed_at_noon(*steps: statements.Transition) -> statements.Statement:
+    return dataclasses.replace(said("bob", *steps), made=NOON)
+
+
+@pytest.mark.parametrize(
+    "turns, counts",
+    [
+        ({}, True),
+        ({"a": turn(reached=-2), "b": turn(left=-1, reached=-2)}, True),
+        ({"a": turn(left=1)}, False),
+        ({"a": turn(left=0)}, False),
+        ({"b": turn(reached=1)}, False),
+        # what leads on from a content that came after the signature is an approval in advance
+        ({"a": turn(reached=1)}, True),
+        # and so is the way back
+        ({"b": turn(left=1)}, True),
+    ],
+)
+def test_what_was_made_and_undone_since_it_was_signed_counts_no_more(
+    turns: dict[str, statements.Turn], counts: bool
+) -> None:
+    stated = [signed_at_noon(step("a", "b"), step("a", "b", "other.yaml"))]
+
+    kept, reasons = statements.fresh(
+        stated, {(PATH, content): each for content, each in turns.items()}
+    )
+
+    assert [change.path for change in kept[0].transitions] == [PATH, "other.yaml"][not counts :]
+    assert len(reasons) == (not counts)
+
+
+def test_a_commit_has_no_time_to_judge_by() -> None:
+    stated = said("alice", step("a", "b"))
+
+    assert statements.fresh([stated], {(PATH, "a"): turn(left=1)}) == ((stated,), ())
+
+
+def test_every_content_on_the_way_has_had_its_turn() -> None:
+    turned = statements.turned([step("a", "c")], [step("a", "b"), step("b", "c")])
+
+    assert turned == {(PATH, "a", "b"), (PATH, "b", "c"), (PATH, "a", "c")}
+
+
 # ---------------------------------------------------------------- detached
 
 CLAIM = statements.Claim(
@@ -175,31 +226,52 @@ CLAIM = statements.Claim(
         statements.Transition("a.yaml", "1" * 40, None, "2" * 64, None),
         statements.Transition("é.yaml", None, "3" * 40, None, "4" * 64),
     ),
-    NOON,
-    "f" * 32,
+    made=NOON - timedelta(days=30),
+    not_after=NOON,
+    nonce="f" * 32,
 )
+REWRITE = dataclasses.replace(CLAIM, transitions=(), rewrite=("a" * 40, "b" * 40))
 
 
-def test_a_claim_survives_its_payload() -> None:
-    assert statements.parse(statements.payload(CLAIM)) == CLAIM
+@pytest.mark.parametrize(
+    "claim", [CLAIM, REWRITE, dataclasses.replace(CLAIM, rewrite=REWRITE.rewrite)]
+)
+def test_a_claim_survives_its_payload(claim: statements.Claim) -> None:
+    assert statements.parse(statements.payload(claim)) == claim
 
 
 def test_a_payload_is_the_same_bytes_for_ever() -> None:
     """People's signatures in other repositories depend on every byte of it."""
     assert statements.payload(CLAIM).decode() == (
-        '{"branch":"main","nonce":"ffffffffffffffffffffffffffffffff",'
+        '{"branch":"main","made":"2026-08-02T12:00:00.000000Z","nonce":"ffffffffffffffffffffffffffffffff",'
         '"notAfter":"2026-09-01T12:00:00Z","repository":"forge","transitions":['
         f'{{"new":null,"new_sha256":null,"old":"{"1" * 40}","old_sha256":"{"2" * 64}",'
         '"path":"a.yaml"},'
         f'{{"new":"{"3" * 40}","new_sha256":"{"4" * 64}","old":null,"old_sha256":null,'
-        '"path":"é.yaml"}],"v":1}'
+        '"path":"é.yaml"}],"v":2}'
     )
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"v": 2},
+        {"v": 1},
+        {"made": "2026-08-02T12:00:00Z"},
+        {"rewrite": {"from": "a" * 40, "to": "a" * 40}},
+        {"rewrite": {"from": "a" * 40, "to": "b" * 40, "or": "c" * 40}},
+        {"rewrite": {"from": None, "to": "b" * 40}},
+        {"rewrite": None},
+        {
+            "transitions": [
+                {
+                    "path": "",
+                    "old": None,
+                    "new": "1" * 40,
+                    "old_sha256": None,
+                    "new_sha256": "1" * 64,
+                }
+            ]
+        },
         {"v": True},
         {"repository": 7},
         {"transitions": []},
@@ -227,7 +299,7 @@ def test_odd_payloads_are_refused(change: dict[str, object]) -> None:
         b"\xff",
         b"[" * 100_000,
         statements.payload(CLAIM) + b"\n",
-        b'{"v":1,' + statements.payload(CLAIM)[1:],
+        b'{"v":2,' + statements.payload(CLAIM)[1:],
         statements.payload(CLAIM).replace(b'"1111', b'"zzzz'),
         statements.payload(CLAIM).replace(
             b'"old_sha256":"' + b"2" * 64 + b'"', b'"old_sha256":null'
@@ -241,7 +313,7 @@ def test_payloads_with_two_readings_are_refused(text: bytes) -> None:
 
 def test_a_path_named_twice_is_refused() -> None:
     one = CLAIM.transitions[0]
-    twice = statements.Claim("forge", "main", (one, one), NOON, "")
+    twice = dataclasses.replace(CLAIM, transitions=(one, one))
 
     with pytest.raises(errors.InputError, match="names a path twice"):
         statements.parse(statements.payload(twice))
@@ -265,3 +337,8 @@ def test_a_claim_counts_here_and_now_only() -> None:
     assert "'forge', not 'other'" in (refusal(repository="other") or "")
     assert "'main', not 'next'" in (refusal(branch="next") or "")
     assert "ended at 2026-09-01T12:00:00Z" in (refusal(late=1) or "")
+    month = timedelta(days=30).total_seconds()
+    assert refusal(late=-int(month) - 300) is None, "a clock may be somewhat ahead"
+    assert "made at 2026-08-02T12:00:00Z, which is still to come" in (
+        refusal(late=-int(month) - 301) or ""
+    )

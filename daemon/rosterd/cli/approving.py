@@ -82,11 +82,13 @@ def approve(  # noqa: PLR0917 - click passes its options by name
     click.echo(_vouching(change, name, branch), err=as_json)
     if not yes and sys.stdin.isatty() and not click.confirm("Vouch for this?", err=as_json):
         raise click.Abort
+    now = datetime.now(UTC)
     claim = statements.Claim(
         repository=name,
         branch=branch,
         transitions=change.transitions,
-        not_after=datetime.now(UTC).replace(microsecond=0) + timedelta(days=days),
+        made=now,
+        not_after=now.replace(microsecond=0) + timedelta(days=days),
         nonce=secrets.token_hex(16),
     )
 

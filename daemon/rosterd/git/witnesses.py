@@ -11,7 +11,7 @@ in another way under the same content, that is told by the signed bytes and not 
 
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -209,6 +209,8 @@ class Witnesses:
                     continue
                 if refs.get(name) != blob:
                     raise errors.InputError("its ref is not named by the sha256 of what it holds")
+                if claim.rewrite is not None:
+                    raise errors.InputError("it vouches for a rewritten history alone")
                 if reason := statements.refusal(
                     claim, repository=self._repository, branch=self._branch, now=now
                 ):
@@ -218,7 +220,9 @@ class Witnesses:
                 ignored.append(f"statement {name[:12]}: {error.args[0]}")
                 continue
             subject = sha256(signed).hexdigest()
-            heard.append(statements.Statement(person, key, "detached", name, subject, about))
+            heard.append(
+                statements.Statement(person, key, "detached", name, subject, about, claim.made)
+            )
         return heard, ignored[:100]
 
     async def _signer(
@@ -274,14 +278,7 @@ class Witnesses:
             )
 
         return [
-            statements.Statement(
-                person=statement.person,
-                key=statement.key,
-                source=statement.source,
-                name=statement.name,
-                subject=statement.subject,
-                transitions=tuple(filter(holds, statement.transitions)),
-            )
+            replace(statement, transitions=tuple(filter(holds, statement.transitions)))
             for statement in heard
         ]
 
