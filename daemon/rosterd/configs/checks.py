@@ -153,6 +153,24 @@ def sources_keep_apart(draft: drafts.Draft) -> Problems:
             yield at.problem(("directory",), message, code="same-place")
 
 
+def former_names_are_free(draft: drafts.Draft) -> Problems:
+    """What is called otherwise now is not there under its former name as well, nor twice."""
+    first: dict[tuple[str, str], str] = {}
+    for located in draft.everything():
+        document = located.document
+        former = getattr(document, "previously", None)
+        if former is None:
+            continue
+        path = documents.path_of(document.kind, former)
+        other = first.setdefault((document.kind, former), located.path)
+        if draft.exists(document.kind, former):
+            message = f"{path} is still there; previously names the file that this one replaces"
+            yield located.problem(("previously",), message, code="previously")
+        elif other != located.path:
+            message = f"{other} replaces {path} already; only one file can"
+            yield located.problem(("previously",), message, code="previously")
+
+
 def needs_are_met(draft: drafts.Draft) -> Problems:
     """What the vendor says it cannot work without, against what it gets."""
     listings = draft.named(documents.Listing)
@@ -194,6 +212,7 @@ CHECKS: tuple[Callable[[drafts.Draft], Problems], ...] = (
     slots_exist_every_day,
     deliveries_keep_apart,
     sources_keep_apart,
+    former_names_are_free,
     needs_are_met,
 )
 

@@ -23,6 +23,14 @@ from rosterd.documents.applications import (
     Rules,
 )
 from rosterd.documents.deliveries import Authentication, Export, SftpTarget
+from rosterd.documents.repositories import (
+    Freeze,
+    Limit,
+    Limits,
+    Release,
+    Repository,
+    Suspended,
+)
 from rosterd.documents.selecting import (
     ClassParts,
     OrgParts,
@@ -34,11 +42,8 @@ from rosterd.documents.selecting import (
 )
 from rosterd.documents.sources import (
     RETENTION,
-    Limit,
-    Limits,
     Listing,
     Needs,
-    Repository,
     RosterSource,
 )
 from rosterd.documents.values import DAYS, Contact, Document, Model, nearest, plain
@@ -59,6 +64,7 @@ __all__ = [
     "Document",
     "Export",
     "Fields",
+    "Freeze",
     "Limit",
     "Limits",
     "Listing",
@@ -70,6 +76,7 @@ __all__ = [
     "People",
     "PeopleWhere",
     "Permission",
+    "Release",
     "Repository",
     "Rest",
     "Roles",
@@ -77,6 +84,7 @@ __all__ = [
     "Rules",
     "Selected",
     "SftpTarget",
+    "Suspended",
     "nearest",
     "path_of",
     "plain",

@@ -60,8 +60,12 @@ class Application(values.Document):
     agreement: Agreement | None = None
     """The contract that allows the sharing."""
     protected: bool = False
-    """Whether removing it shall take two commits: one that lifts this, one that removes. Kept for
-    the guards of a later version: this one does not ask for it."""
+    """Whether removing it takes two commits: one that lifts this, a later one that removes. Its
+    Permission and its SftpTargets are protected with it. Switching it off, or `access: none`, takes
+    effect at once all the same."""
+    previously: values.Name | None = None
+    """Its former name, when this file replaces one of another name: key, secret and what the vendor
+    holds stay as they are."""
 
 
 class Fields(values.Model):
@@ -113,3 +117,5 @@ class Permission(values.Document, Rules):
     """The application that it is for. An application has one Permission at most."""
     expires: values.CalendarDay | None = None
     """Its last day; on the next one the application is refused."""
+    previously: values.Name | None = None
+    """Its former name, when this file replaces one of another name."""

@@ -141,3 +141,5 @@ class SftpTarget(values.Document):
     or written under its name at once (only for servers that cannot rename)."""
     verify: Literal["size", "readback", "none"] = "size"
     """What is looked at after the upload: the size, every byte, or nothing."""
+    previously: values.Name | None = None
+    """Its former name, when this file replaces one of another name: its secrets stay with it."""

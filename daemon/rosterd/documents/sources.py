@@ -1,11 +1,9 @@
-"""Where rosters come from, what can be added, and what holds for the whole repository."""
+"""Where rosters come from, and what can be added."""
 
 from datetime import timedelta
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
-from pydantic import Field
-
-from rosterd.documents import applications, selecting, values
+from rosterd.documents import applications, values
 
 RETENTION: Final = timedelta(days=90)
 """For how long departures are told when a source does not say."""
@@ -79,44 +77,3 @@ class RosterSource(values.Document):
     retention: values.Duration = RETENTION
     """How long applications are told of records that they lost: they ask for what changed, and one
     that asks more rarely than this has to read everything again."""
-
-
-class Limit(values.Model):
-    """The larger of the two counts."""
-
-    count: Annotated[int, Field(ge=0)]
-    """Number of things."""
-    percent: Annotated[int, Field(ge=0, le=100)]
-    """Part of what was there before, in percent."""
-
-
-class Limits(values.Model):
-    """How much may change at once. They are kept for the guards of a later version: this one holds
-    nothing back because of them.
-    """
-
-    removed: Limit = Limit(count=3, percent=10)
-    """Documents of one kind that one change removes."""
-    gained: Limit = Limit(count=100, percent=25)
-    """Records of one collection that an application gains without a document that states it."""
-    lost: Limit = Limit(count=100, percent=10)
-    """Records of one collection that an application loses without a document that states it."""
-
-
-class Repository(values.Document):
-    """What holds for the whole repository: the file rosterd.yaml at its top."""
-
-    kind: Literal["Repository"] = "Repository"
-    """What this file is."""
-    name: Literal["rosterd"] = "rosterd"
-    """The stem of this file's name."""
-    title: values.Text
-    """The district's name."""
-    timezone: values.Timezone
-    """Where days begin and end: for expiry, terms, and exports without a timezone of their own."""
-    contact: values.Contact | None = None
-    """Who answers for this repository."""
-    exclude: selecting.PeopleWhere | None = None
-    """People who are never shared, with full access neither."""
-    limits: Limits = Limits()
-    """How much may change at once."""

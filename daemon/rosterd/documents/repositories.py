@@ -1,0 +1,158 @@
+"""What holds for the whole repository: guards against one change that does too much, and pauses.
+
+The daemon always goes by the accepted commit, never by the candidate: whoever pushes cannot lift
+what stands in the way of the push.
+"""
+
+import re
+from datetime import date, time
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import model_validator as validated
+
+from rosterd.documents import selecting, values
+
+
+class Limit(values.Model):
+    """The larger of the two counts."""
+
+    count: Annotated[int, Field(ge=0)]
+    """Number of things."""
+    percent: Annotated[int, Field(ge=0, le=100)]
+    """Part of what was there before, in percent."""
+
+    def exceeded(self, number: int, before: int) -> bool:
+        """Whether `number` of what were `before` is more than both counts allow."""
+        return number > self.count and number * 100 > before * self.percent
+
+
+class Limits(values.Model):
+    """How much may change at once. More is held back until a `release` lets it go."""
+
+    removed: Limit = Limit(count=3, percent=10)
+    """Documents of one kind that one change removes."""
+    gained: Limit = Limit(count=100, percent=25)
+    """Records of one collection that an application gains without a document that states it."""
+    lost: Limit = Limit(count=100, percent=10)
+    """Records of one collection that an application loses without a document that states it."""
+
+
+_CHANGE = r"^sha256:[0-9a-f]{64}$"
+
+
+def _change(value: str) -> str:
+    if not re.fullmatch(_CHANGE, value):
+        raise values.wrong(
+            "this names no change; copy the sha256:… that `rosterd status` shows with what is held"
+        )
+    return value
+
+
+class Release(values.Model):
+    """Lets go what the guards hold: one change, up to a size, until a day."""
+
+    change: Annotated[str, Field(json_schema_extra={"pattern": _CHANGE}), AfterValidator(_change)]
+    """Which change, as `rosterd status` names it. It says what changed in documents, not how many
+    records that moves."""
+    gain: Annotated[int, Field(ge=0)]
+    """The most records of one collection that an application may gain by it."""
+    lose: Annotated[int, Field(ge=0)]
+    """The most records of one collection that an application may lose by it; of a change that
+    removes documents, the most documents of one kind."""
+    until: values.CalendarDay
+    """Its last day; later it lets nothing go any more."""
+
+
+def _moment(value: object) -> object:
+    if isinstance(value, date | time):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value, re.ASCII):
+        return time.fromisoformat(value)
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value, re.ASCII):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise values.wrong(
+        'this is neither a date such as 2027-06-30 nor a time of day in quotes such as "05:30"'
+    )
+
+
+def _moment_text(value: Any) -> str:
+    return value.strftime("%H:%M") if isinstance(value, time) else str(value.isoformat())
+
+
+Moment = Annotated[
+    date | time,
+    BeforeValidator(_moment),
+    PlainSerializer(_moment_text),
+    WithJsonSchema({"type": "string", "examples": ["2027-06-30", "05:30"]}),
+]
+
+
+class Freeze(values.Model):
+    """A time in which no change is applied but what only takes away: from one date to another, or
+    on some days of the week between two times.
+    """
+
+    name: values.Text
+    """What people call it; it is told to whoever waits for it."""
+    days: values.Several[values.Day] | None = None
+    """Days of the week on which it begins, when it has times."""
+    start: Annotated[Moment, Field(alias="from")]
+    """Its first day; or, with days, the time at which it begins."""
+    end: Annotated[Moment, Field(alias="to")]
+    """Its last day; or, with days, the time at which it ends. One before `from` is on the next
+    day."""
+
+    @validated(mode="after")
+    def _one_form(self) -> Self:
+        times = isinstance(self.start, time), isinstance(self.end, time)
+        if self.days is None and any(times):
+            raise values.wrong("times of day need days; name them, or write dates in from and to")
+        if self.days is not None and not all(times):
+            raise values.wrong('days of the week need times; write "07:00" in from and to')
+        if self.days is not None and self.start == self.end:
+            raise values.wrong("this is no time at all; let it end later than it begins")
+        if isinstance(self.start, date) and isinstance(self.end, date) and self.end < self.start:
+            raise values.wrong("this ends before it begins; exchange from and to")
+        return self
+
+
+class Suspended(values.Model):
+    """Nothing is applied or exported until a commit takes this out again."""
+
+    reason: values.Text
+    """Why; it is told to whoever waits."""
+    since: values.CalendarDay
+    """Since when: after two weeks `rosterd status` reminds of it."""
+
+
+class Repository(values.Document):
+    """What holds for the whole repository: the file rosterd.yaml at its top."""
+
+    kind: Literal["Repository"] = "Repository"
+    """What this file is."""
+    name: Literal["rosterd"] = "rosterd"
+    """The stem of this file's name."""
+    title: values.Text
+    """The district's name."""
+    timezone: values.Timezone
+    """Where days begin and end: for expiry, terms, freezes, and exports without a timezone of
+    their own."""
+    contact: values.Contact | None = None
+    """Who answers for this repository."""
+    exclude: selecting.PeopleWhere | None = None
+    """People who are never shared, with full access neither."""
+    limits: Limits = Limits()
+    """How much may change at once."""
+    hold_days: Annotated[int, Field(ge=1, le=366)] = 7
+    """Days for which an application is served as before while a change of what it sees is held.
+    After them it is refused until somebody decides."""
+    release: tuple[Release, ...] = ()
+    """Changes that were held and may go."""
+    freeze: tuple[Freeze, ...] = ()
+    """Times in which nothing is applied but what only takes away."""
+    suspended: Suspended | None = None
+    """Stops applying and exporting; what is served goes on, and so do imports."""
