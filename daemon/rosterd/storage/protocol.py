@@ -158,6 +158,15 @@ class Store(Protocol):
 
     def forget_owed(self, target: str) -> None: ...
 
+    def export_bases(self, target: str) -> list[records.Base]:
+        """What it holds by slot: of the last one delivered, and of the one tried since."""
+
+    def keep_export_base(self, base: records.Base, beside: str | None) -> None:
+        """Keep it, and of this target only that of the slot `beside` besides it."""
+
+    def forget_export_bases(self, but: Iterable[str]) -> None:
+        """Drop those of all targets but these."""
+
     def note_access(self, accesses: Iterable[records.Access]) -> None:
         """Add to the counts of (application, kind, status, hour)."""
 

@@ -158,6 +158,24 @@ class Owed:
     since: datetime
 
 
+    mode: Literal["bulk", "delta"] = "bulk"
+    """Whether it held everything, or what was new since the delivery before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What a target holds once a slot is delivered; bytes to the store."""
+
+    target: str
+    slot: str
+    form: str
+    """Tells apart where and in which form files go: under another one it holds nothing."""
+    told: datetime
+    """Up to this moment it was told of everything."""
+    rows: bytes
+    links: bytes
+    maybe: bytes
+    """Links that attempts before this one may have told, without anybody knowing."""
 @dataclass(frozen=True, slots=True)
 class Access:
     """What one application did in one hour, coarsely: for people who look whether it works."""

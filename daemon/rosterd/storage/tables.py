@@ -86,7 +86,7 @@ def secret(row: Row) -> records.Secret:
 
 def run(row: Row) -> records.Run:
     target, slot, state, attempt, started, generation, commit, application, *rest = row
-    name, sha256, size, rows, ended, problem = rest
+    name, sha256, size, rows, ended, problem, mode = rest
     return records.Run(
         target=target,
         slot=slot,
@@ -102,6 +102,7 @@ def run(row: Row) -> records.Run:
         rows=None if rows is None else orjson.loads(rows),
         ended=maybe_when(ended),
         problem=problem,
+        mode=mode,
     )
 
 
@@ -121,7 +122,18 @@ def run_row(run: records.Run) -> Row:
         None if run.rows is None else json(run.rows),
         None if run.ended is None else text(run.ended),
         run.problem,
+        run.mode,
     )
+
+
+def base(row: Row) -> records.Base:
+    target, slot, form, told, rows, links, maybe = row
+    return records.Base(target, slot, form, when(told), rows, links, maybe)
+
+
+def base_row(base: records.Base) -> Row:
+    told = text(base.told)
+    return (base.target, base.slot, base.form, told, base.rows, base.links, base.maybe)
 
 
 def owed(row: Row) -> records.Owed:

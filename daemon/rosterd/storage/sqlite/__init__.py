@@ -6,7 +6,7 @@ A module for each subject; what they have in common is the session that they run
 from pathlib import Path
 
 from rosterd.storage import connecting, protocol
-from rosterd.storage.sqlite import configs, credentials, generations, runs
+from rosterd.storage.sqlite import bases, configs, credentials, generations, runs
 
 
 def open_store(path: Path, *, readonly: bool = False) -> protocol.Store:
@@ -18,5 +18,7 @@ def open_store(path: Path, *, readonly: bool = False) -> protocol.Store:
     return _Sqlite(path, *connecting.connect(path, readonly=readonly))
 
 
-class _Sqlite(configs.Configs, generations.Generations, credentials.Credentials, runs.Runs):
+class _Sqlite(
+    configs.Configs, generations.Generations, credentials.Credentials, runs.Runs, bases.Bases
+):
     """Every subject's methods on one connection."""

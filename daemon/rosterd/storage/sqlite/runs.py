@@ -81,10 +81,10 @@ class Runs(sessions.Session):
 
 
 _SAVE_RUN = """
-INSERT INTO export_runs VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+INSERT INTO export_runs VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
 ON CONFLICT (target, slot) DO UPDATE SET
     state=excluded.state, attempt=excluded.attempt, started=excluded.started,
     generation=excluded.generation, "commit"=excluded."commit", application=excluded.application,
     name=excluded.name, sha256=excluded.sha256, bytes=excluded.bytes, rows=excluded.rows,
-    ended=excluded.ended, problem=excluded.problem
+    ended=excluded.ended, problem=excluded.problem, mode=excluded.mode
 """
