@@ -85,8 +85,9 @@ class Holding:
     """What one application holds now.
 
     `rules` tells the field rules of each collection apart. `late` and `departed` are the newest
-    first. `kinds` is there only while the grant is dead: which rows each narrower listing held, as
-    nobody can say any more what was sent. `revision` moves with whatever is served differently; it
+    first. `begun` is the moment of its first step: of what was before it says nothing, whoever has
+    something older has to read all. `kinds` is there only while the grant is dead: which rows each
+    narrower listing held, as nobody can say any more what was sent. `revision` moves with whatever is served differently; it
     is the moment of that in milliseconds, so that it never comes twice.
     """
 
@@ -95,6 +96,7 @@ class Holding:
     rows: Mapping[str, FrozenBitMap]
     late: Mapping[str, tuple[Late, ...]]
     departed: Mapping[str, tuple[Departure, ...]]
+    begun: datetime
     kinds: Mapping[str, FrozenBitMap] | None = None
     gone: Mapping[str, FrozenBitMap] = field(init=False)
     """All rows that are departed."""

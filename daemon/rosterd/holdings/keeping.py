@@ -78,6 +78,7 @@ def _bytes(value: Any) -> bytes:
         head = {
             "revision": value.revision,
             "rules": dict(value.rules),
+            "begun": held.milliseconds(value.begun),
             "dead": value.kinds is not None,
         }
         return orjson.dumps(head, option=orjson.OPT_SORT_KEYS)
@@ -120,6 +121,7 @@ def _holding(parts: Mapping[str, bytes]) -> held.Holding:
         rows={name: rows[name] for name in held.COLLECTIONS},
         late={name: _newest_first(found) for name, found in late.items()},
         departed={name: _newest_first(found) for name, found in departed.items()},
+        begun=held.from_milliseconds(head.get("begun", 0)),
         kinds=kinds if head["dead"] else None,
     )
 

@@ -165,6 +165,7 @@ def taken(change: Change, moment: datetime, retention: Retention) -> held.Holdin
         rows=change.rows,
         late=late,
         departed=departed,
+        begun=moment if old is None else old.begun,
     )
 
 
