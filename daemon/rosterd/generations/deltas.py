@@ -43,17 +43,24 @@ def changes(
     own = frozenset(table.ids[row] for row in table.owned(source))
     for file in sorted(_files(bundle, table.name), key=lambda one: one.into == "roles"):
         member = str(file.into)
+        told: set[tuple[str, object]] = set()
         if bundle.modes[file.name] == "bulk":
             for owner in own:
                 _record(table, records, owner, 0).pop(member, None)
         for link in bundle.links(file.name):
             owner = link.record[str(file.owner)]
+            active = link.status == "active"
+            if owner not in own and not active:
+                continue  # it went, and its links with it
             if owner not in own:
                 report.file(bundle.names[file.name], link.line, "dangling-reference", _owner(file))
                 continue
             record = _record(table, records, owner, link.line)
             entry = _entry(file, link.record, org_type)
-            kept = _replaced(record.get(member, []), entry, active=link.status == "active")
+            entries, known = record.get(member, []), (owner, _key(entry))
+            kept = _replaced(entries, entry, active=active, told=known in told)
+            if active:
+                told.add(known)
             record.pop(member, None)
             if kept:
                 record[member] = kept
@@ -89,13 +96,19 @@ def _entry(file: files.File, link: Record, org_type: folding.OrgType) -> Any:
     return {name: link[name] for name in names if name in link} | {"credentials": [told]}
 
 
-def _replaced(entries: list[Any], entry: Any, *, active: bool) -> list[Any]:
-    """The list with this entry in place of the one that it stands for, or without it."""
-    key = _key(entry)
-    kept = [entry if active and _key(each) == key else each for each in entries]
+def _replaced(entries: list[Any], entry: Any, *, active: bool, told: bool) -> list[Any]:
+    """The list with this entry in place of those that it stands for, or without them.
+
+    `told` says that this file has an active row of the same key before, as of a role that somebody
+    has twice at one org: then an active one is one more, and one that is gone was another.
+    """
+    if told:
+        return [*entries, entry] if active and entry not in entries else entries
+    same = [place for place, each in enumerate(entries) if _key(each) == _key(entry)]
+    kept = [each for each in entries if _key(each) != _key(entry)]
     if active:
-        return kept if entry in kept else [*kept, entry]
-    return [each for each in kept if _key(each) != key]
+        kept.insert(same[0] if same else len(kept), entry)
+    return kept
 
 
 def _key(entry: Any) -> object:

@@ -3,6 +3,9 @@
 Consumers compare headers literally, split at line ends and refuse what they do not know. So there
 is one form: the standard's columns in its order, metadata at the right, CRLF, quotes only where
 needed, no line break inside a cell, no file without rows. The same records give the same bytes.
+
+In a bulk package status and dateLastModified are blank, as records have neither. Those of a delta
+have both, and of one that is gone only what its file requires is written.
 """
 
 import contextlib
@@ -19,6 +22,10 @@ Record = Mapping[str, Any]
 Records = Callable[[str], Iterable[Record]]  # collection -> its records; may be asked twice
 OpenFile = Callable[[str], BinaryIO]
 MetadataKeys = Callable[[str], Iterable[str]]  # collection -> keys of its metadata
+Linked = Callable[[files.File, Record, Sequence[Record]], Iterable[Record]]
+"""(link file, owner, the rows it makes of that record) -> the rows to write of this owner."""
+
+GONE = "tobedeleted"
 
 _ROWS = 1000
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -35,13 +42,16 @@ def write(
     records: Records,
     open_file: OpenFile,
     *,
+    mode: str = "bulk",
     metadata: MetadataKeys | None = None,
+    linked: Linked | None = None,
     system_name: str | None = None,
     system_code: str | None = None,
     header_only: bool = False,
 ) -> dict[str, int]:
-    """Write a bulk package file by file; gives the number of rows by stem ("users": 2000).
+    """Write a package file by file; gives the number of rows by stem ("users": 2000).
 
+    `mode` is bulk or delta, and all files are of it. `linked` may change the rows of link files.
     `open_file` opens a file of that name ("users.csv") for writing; it is closed here. A file
     without rows is not opened, unless `header_only` asks for its header, which the standard does
     not know and some consumers want; the manifest comes last, so a folder that has one is complete.
@@ -50,10 +60,17 @@ def write(
     """
     counts: dict[str, int] = {}
     for collection in files.READING_ORDER:
+        keys = None if metadata is None else metadata(collection)
         counts |= _collection(
-            version, collection, records, open_file, metadata, header_only=header_only
+            version,
+            collection,
+            records,
+            open_file,
+            keys=keys,
+            linked=linked or _as_made,
+            header_only=header_only,
         )
-    modes = dict.fromkeys(counts, "bulk")
+    modes = dict.fromkeys(counts, mode)
     with open_file(manifest.NAME) as out:
         text = _text(manifest.rows(version, modes, system_name, system_code))
         out.write(text.encode("utf-8", "replace"))
@@ -65,7 +82,9 @@ def bundle_zip(
     records: Records,
     out: BinaryIO,
     *,
+    mode: str = "bulk",
     metadata: MetadataKeys | None = None,
+    linked: Linked | None = None,
     system_name: str | None = None,
     system_code: str | None = None,
     header_only: bool = False,
@@ -86,7 +105,9 @@ def bundle_zip(
         version,
         records,
         open_member,
+        mode=mode,
         metadata=metadata,
+        linked=linked,
         system_name=system_name,
         system_code=system_code,
         header_only=header_only,
@@ -104,12 +125,13 @@ def _collection(
     collection: str,
     records: Records,
     open_file: OpenFile,
-    metadata: MetadataKeys | None,
     *,
+    keys: Iterable[str] | None,
+    linked: Linked,
     header_only: bool,
 ) -> dict[str, int]:
     """A collection's file and the link files made from the same records, in one pass."""
-    keys = sorted(set(_keys(records(collection)) if metadata is None else metadata(collection)))
+    keys = sorted(set(_keys(records(collection)) if keys is None else keys))
     with contextlib.ExitStack() as opened:
 
         def open_and_close(name: str) -> BinaryIO:
@@ -117,17 +139,22 @@ def _collection(
 
         own = _Sheet(files.FILES[version][collection], open_and_close, keys)
         links = [
-            (unfolding.BY_FILE[file.name], _Sheet(file, open_and_close, ()))
+            (file, unfolding.BY_FILE[file.name], _Sheet(file, open_and_close, ()))
             for file in files.links(version, collection)
         ]
         for record in _given(version, collection, records(collection)):
             own.add(record)
-            for unfold, sheet in links:
-                for row in unfold(record):
+            gone = record.get("status") == GONE
+            for file, unfold, sheet in links:
+                for row in linked(file, record, () if gone else tuple(unfold(record))):
                     sheet.add(row)
-        sheets = (own, *(sheet for _, sheet in links))
+        sheets = (own, *(sheet for _, _, sheet in links))
         counts = {sheet.name: sheet.finish(header_only=header_only) for sheet in sheets}
         return {name: count for name, count in counts.items() if count or header_only}
+
+
+def _as_made(_file: files.File, _owner: Record, made: Sequence[Record]) -> Iterable[Record]:
+    return made
 
 
 def _keys(records: Iterable[Record]) -> Iterator[str]:
@@ -161,12 +188,16 @@ class _Sheet:
         self._open_file = open_file
         self._keys = keys
         self._members = tuple(column.member for column in file.columns)
+        self._least = frozenset(column.member for column in file.columns if column.required)
+        self._least |= {"status", "dateLastModified"}
         self._lists = any(column.format in _JOINED for column in file.columns)
         self._out: BinaryIO | None = None
         self._rows: list[Sequence[str]] = []
         self._count = 0
 
     def add(self, record: Record) -> None:
+        if record.get("status") == GONE:
+            record = {name: record[name] for name in self._least if name in record}
         get = record.get
         row = [get(member, "") for member in self._members]
         if self._lists:
