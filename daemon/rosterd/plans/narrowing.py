@@ -15,7 +15,7 @@ from rosterd.oneroster import filters
 Lowers = Callable[[Any, Any], bool]
 
 _REMOVABLE: Final = ("Application", "Permission", "SftpTarget")
-_ORDER: Final = {"none": 0, "basic": 1, "full": 2}
+ORDER: Final = {"none": 0, "basic": 1, "full": 2}
 
 
 def narrowing(old: documents.AnyDocument | None, new: documents.AnyDocument | None) -> bool:
@@ -62,7 +62,7 @@ def _permission(old: documents.Permission, new: documents.Permission) -> bool:
         return False
     if new.access == "none" and _bare(old, new):
         return True
-    if _ORDER[new.access] > _ORDER[old.access]:
+    if ORDER[new.access] > ORDER[old.access]:
         return False
     # What `none` lets lie idle is not changed by one person either: whoever is asked for the way
     # back would only see the word that brings it to life.
