@@ -10,7 +10,7 @@ in another way under the same content, that is told by the signed bytes and not 
 """
 
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
@@ -27,6 +27,7 @@ _CHUNK_BYTES = 2**25
 _CHUNK = 1_000
 _PATHS = 500
 _REMEMBERED = 50_000
+_BASES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,12 @@ class Witnesses:
         changed: Iterable[statements.Transition],
         listed: people.People,
         now: datetime,
+        *,
+        since: str | None = None,
     ) -> Testimony:
-        """Everything stated, in commits since `accepted` or detached, about what changed."""
+        """Everything stated, in commits since `accepted` or detached, about what changed. No commit
+        counts that grew from before `since`, where a rewritten history began anew.
+        """
         if len(self._verified) > _REMEMBERED:
             self._verified.clear()
         lines = await self._mirror.commits(candidate, f"^{accepted}")
@@ -76,7 +81,7 @@ class Witnesses:
         passed = tuple(change for commit in within for change in commit.transitions)
         changed = tuple(changed)
         paths = {change.path for change in changed} | {change.path for change in passed}
-        heard = await self._commits(accepted, within, paths, listed)
+        heard = await self._commits(accepted, within, paths, listed, since)
         detached, ignored = await self._detached(paths, listed, now)
         genuine = await self._genuine([*heard, *detached], changed)
         return Testimony(tuple(genuine), passed, tuple(ignored))
@@ -89,12 +94,13 @@ class Witnesses:
         within: Sequence[mirrors.Commit],
         paths: set[str],
         listed: people.People,
+        since: str | None,
     ) -> list[statements.Statement]:
         known = {commit.name for commit in within}
         lines = await self._mirror.commits(f"--glob={mirrors.COMMITS}/*", f"^{accepted}")
         ours = _ours([*lines, *((commit.name, *commit.parents) for commit in within)])
         extra = await self._mirror.own_changes(
-            [line for line in lines if line[0] in ours - known][:_EXTRA_COMMITS],
+            [line for line in lines if line[0] in ours.keys() - known][:_EXTRA_COMMITS],
             sorted(paths) if len(paths) <= _PATHS else (),
         )
         relevant = {
@@ -113,12 +119,50 @@ class Witnesses:
             verified = self._verified.get((one.name, listed.digest))
             if verified is not None:
                 person, key = verified
+                subject, changes = one.subject.hex(), relevant[one.name]
                 heard.append(
-                    statements.Statement(
-                        person, key, "commit", one.name, one.subject.hex(), relevant[one.name]
-                    )
+                    statements.Statement(person, key, "commit", one.name, subject, changes)
                 )
-        return heard
+        return await self._lasting(accepted, heard, ours, paths, since)
+
+    async def _lasting(
+        self,
+        accepted: str,
+        heard: Sequence[statements.Statement],
+        ours: Mapping[str, str],
+        paths: set[str],
+        since: str | None,
+    ) -> list[statements.Statement]:
+        """The same without what was made and undone in the accepted history since the commits grew
+        out of it: they may have been kept from us until now, and their dates say nothing.
+        """
+        bases = sorted({ours[each.name] for each in heard} - {accepted})
+        after = {}
+        for base in bases[:_BASES]:
+            if since is None or await self._mirror.is_ancestor(since, base):
+                after[base] = await self._mirror.commits(accepted, f"^{base}")
+        lines = {line[0]: line for found in after.values() for line in found}
+        history = await self._mirror.own_changes(
+            list(lines.values()), sorted(paths) if len(paths) <= _PATHS else ()
+        )
+        changes = {commit.name: commit.transitions for commit in history}
+        lasting = []
+        for statement in heard:
+            base = ours[statement.name]
+            if base != accepted and base not in after:
+                continue
+            been = [change for line in after.get(base, ()) for change in changes[line[0]]]
+            left = {(change.path, change.old) for change in been}
+            reached = {(change.path, change.new) for change in been}
+            good = tuple(
+                change
+                for change in statement.transitions
+                if (change.path, change.old) not in left
+                and (change.path, change.new) not in reached
+            )
+            if good:
+                lasting.append(replace(statement, transitions=good))
+        return lasting
 
     async def _signed(self, names: list[str], listed: people.People) -> list[_Signed]:
         """Those commits that a listed key claims to have signed."""
@@ -283,23 +327,22 @@ class Witnesses:
         ]
 
 
-def _ours(lines: Sequence[tuple[str, ...]]) -> set[str]:
-    """Commits that grew, from first parent to first parent, out of the accepted history; `lines`
-    are (commit, parents…) of all that is outside of it.
+def _ours(lines: Sequence[tuple[str, ...]]) -> dict[str, str]:
+    """Commits that grew, from first parent to first parent, out of the accepted history -> the
+    accepted commit where they did; `lines` are (commit, parents…) of all that is outside of it.
 
     A commit's signature names no repository and no branch, only its parents. What grew elsewhere
     was signed for another repository, such as one for trying things out.
     """
-    first = {line[0]: line[1] if len(line) > 1 else None for line in lines}
-    ours: dict[str, bool] = {}
+    first = {line[0]: line[1] if len(line) > 1 else "" for line in lines}
+    grown: dict[str, str] = {}
     for tip in first:
         way, at = [], tip
-        while at in first and at not in ours:
+        while at in first and at not in grown:
             way.append(at)
-            at = first[at] or ""
-        grown = ours.get(at, at != "")
-        ours.update(dict.fromkeys(way, grown))
-    return {name for name, grown in ours.items() if grown}
+            at = first[at]
+        grown.update(dict.fromkeys(way, grown.get(at, at)))
+    return {name: base for name, base in grown.items() if base}
 
 
 def _signed(name: str, raw: bytes) -> _Signed | None:
