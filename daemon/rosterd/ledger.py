@@ -87,12 +87,15 @@ class Ledger:
         self._clock = clock
         self._counts: collections.Counter[_Key] = collections.Counter()
         self._last: dict[_Key, datetime] = {}
+        self.totals: collections.Counter[tuple[str, str, str]] = collections.Counter()
+        """(application, kind, status) -> accesses since the start."""
 
     def note(self, application: str, kind: Kind, status: str) -> None:
         """Count one access; costs no I/O."""
         now = self._clock()
         key = (application, kind, status, now.replace(minute=0, second=0, microsecond=0))
         self._counts[key] += 1
+        self.totals[application, kind, status] += 1
         self._last[key] = now
 
     async def flush(self) -> None:

@@ -17,13 +17,14 @@ from rosterd import (
     exporting,
     importing,
     ledger,
+    metering,
     readiness,
     reconciling,
     settings,
     storage,
     worlds,
 )
-from rosterd.web import desk
+from rosterd.web import desk, operators
 
 _STATES = {
     "Applied": "applied",
@@ -48,8 +49,11 @@ class Operating:
     keys: credentials.Credentials
     book: ledger.Ledger
     pulse: readiness.Pulse
+    people: operators.Operators
     clock: Callable[[], datetime]
     started: datetime
+    hooks: Mapping[str, int]
+    """What became of webhooks -> how many since the start."""
 
     def status(self) -> desk.Status:
         """The daemon at a glance."""
@@ -65,7 +69,50 @@ class Operating:
                 for name, each in self.imports_loop.statuses().items()
             ],
             "silent": self.pulse.silent(),
+            "conditions": [
+                each.as_json()  # type: ignore[misc]  # a typed dictionary's keys, checked by a test
+                for each in self.reconcile_loop.status.conditions
+            ],
+            "history": [
+                each.as_json()  # type: ignore[misc]  # the same
+                for each in self.reconcile_loop.history
+            ],
+            "endings": self._endings(),
+            "warnings": [problem] if (problem := self.people.problem) else [],
         }
+
+    def _endings(self) -> list[desk.Ending]:
+        world = self.served.current
+        return [
+            {
+                "application": each.application,
+                "what": each.what,
+                "last": each.last.isoformat(),
+                "days": each.days,
+                "urgent": each.urgent,
+                "message": str(each),
+            }
+            for each in (world.config.endings(world.today) if world.config is not None else ())
+        ]
+
+    async def metrics(self) -> bytes:
+        """Numbers for a monitoring program, in Prometheus' text format."""
+        exported, imported = await self.store.run(lambda kept: kept.last_successes())
+        return metering.text(
+            metering.Readings(
+                version=rosterd.__version__,
+                now=self.clock(),
+                status=self.reconcile_loop.status,
+                passes=self.reconcile_loop.counts,
+                world=self.served.current,
+                requests=self.book.totals,
+                exported=exported,
+                imported=imported,
+                hooks=self.hooks,
+                silent=self.pulse.silent(),
+                loops=self.pulse.beats,
+            )
+        )
 
     def _repository(self) -> desk.Repository:
         status = self.reconcile_loop.status

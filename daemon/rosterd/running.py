@@ -1,4 +1,4 @@
-"""The one place where things are built, started and stopped.
+"""The one place where things are started and stopped; `building` has made them.
 
 What is *open* (store, mapped rosters, sockets) is kept on an exit stack and closed in reverse; what
 *runs* (the loops) are named tasks, and the first of them to end ends the process. Vendors are served
@@ -9,67 +9,27 @@ import asyncio
 import contextlib
 import gc
 import logging
-import shutil
 import signal
-import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
 
-from rosterd import (
-    credentials,
-    errors,
-    exporting,
-    generations,
-    git,
-    holdings,
-    importing,
-    ledger,
-    operating,
-    readiness,
-    reconciling,
-    replays,
-    settings,
-    storage,
-    vault,
-    watching,
-    worlds,
-)
+from rosterd import building, errors, readiness, replays, settings, watching
 from rosterd.web import app as web_app
-from rosterd.web import console, control, listening, operators
+from rosterd.web import console, control, listening
 
 _log = logging.getLogger(__name__)
 
-SILENCE: Final[Mapping[str, float]] = {"reconciling": 180.0, "importing": 180.0, "exporting": 180.0}
-"""Seconds a loop may show no sign of life before the watchdog goes hungry. A pass ticks between its
-steps, and each step has its own deadline well below this."""
+Daemon = building.Daemon
+now = building.now
+
 DAY_CHECK: Final = 20.0
 """Seconds between two looks at the calendar."""
-LEAD: Final = timedelta(seconds=5)
-"""How long recording a change may take: its moment lies so far ahead that none lies behind it."""
 TIDY: Final = 600.0
 """Seconds between two rounds of forgetting expired tokens and generations nobody holds."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Daemon:
-    """Everything that was built, for the tasks and for whoever runs the daemon inside a program."""
-
-    machine: settings.Settings
-    store: storage.Storage
-    keys: credentials.Credentials
-    served: worlds.Worlds
-    reconciling: reconciling.Reconciling
-    importing: importing.Importing
-    exporting: exporting.Exporting
-    book: ledger.Ledger
-    pulse: readiness.Pulse
-    desk: operating.Operating
-    supervisor: readiness.Supervisor
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +41,6 @@ class Listening:
 
 
 Ready = Callable[[Daemon, Listening], None]
-
-
-def now() -> datetime:
-    """The time now, in UTC."""
-    return datetime.now(UTC)
 
 
 async def serve(
@@ -104,7 +59,7 @@ async def serve(
     supervisor = readiness.supervisor()
     try:
         async with contextlib.AsyncExitStack() as stack:
-            daemon = await _build(stack, machine, supervisor)
+            daemon = await building.build(stack, machine, supervisor)
             ports = await _listen(stack, daemon)
             if signals:
                 stack.enter_context(_signals(stop, daemon))
@@ -123,107 +78,6 @@ async def serve(
 # ------------------------------------------------------------ what is open
 
 
-async def _build(
-    stack: contextlib.AsyncExitStack, machine: settings.Settings, supervisor: readiness.Supervisor
-) -> Daemon:
-    _folders(machine)
-    chest = await asyncio.to_thread(vault.load, machine.secrets.vault_key)
-    store = await stack.enter_async_context(storage.open_sqlite(machine.state_db))
-    keys = credentials.Credentials(store, chest)
-    await keys.load()
-    served = worlds.Worlds(await _restored(store, machine), now, LEAD)
-    await _turn_day(served, store)
-    served.current.warm()
-    book = ledger.Ledger(store, now)
-    exports_loop = exporting.Exporting(
-        spool=machine.spool,
-        served=served,
-        state=store,
-        named=exporting.Secrets(store, chest, now),
-        book=book,
-        clock=now,
-    )
-    mirror = git.Mirror(machine.mirror, machine.repository)
-    reconcile_loop = reconciling.Reconciling(machine, mirror, store, served, keys=keys, clock=now)
-    import_loop = importing.Importing(
-        folder=machine.generations,
-        limits=machine.imports,
-        served=served,
-        state=store,
-        clock=now,
-    )
-    pulse = readiness.Pulse(
-        time.monotonic,
-        {
-            "reconciling": (lambda: reconcile_loop.heartbeat, SILENCE["reconciling"]),
-            "importing": (lambda: import_loop.ticked, SILENCE["importing"]),
-            "exporting": (lambda: exports_loop.ticked, SILENCE["exporting"]),
-        },
-    )
-    desk = operating.Operating(
-        machine=machine,
-        served=served,
-        store=store,
-        reconcile_loop=reconcile_loop,
-        imports_loop=import_loop,
-        exports_loop=exports_loop,
-        keys=keys,
-        book=book,
-        pulse=pulse,
-        clock=now,
-        started=now(),
-    )
-    return Daemon(
-        machine=machine,
-        store=store,
-        keys=keys,
-        served=served,
-        reconciling=reconcile_loop,
-        importing=import_loop,
-        exporting=exports_loop,
-        book=book,
-        pulse=pulse,
-        desk=desk,
-        supervisor=supervisor,
-    )
-
-
-def _folders(machine: settings.Settings) -> None:
-    for name in ("git", "ssh-keygen"):
-        if shutil.which(name) is None:
-            raise errors.InputError(f"cannot run without the program {name}: install it first")
-    try:
-        for folder in (machine.paths.state, machine.generations, machine.spool):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise errors.InputError(
-            f"cannot use the state folder {machine.paths.state}: {error.strerror}"
-        ) from error
-
-
-async def _restored(store: storage.Storage, machine: settings.Settings) -> worlds.World:
-    """The world of the last run: applied config and published generation, from the state alone."""
-    restored = await reconciling.restore(store)
-    published = await store.run(lambda kept: kept.generation())
-    publications = await store.run(lambda kept: kept.publications())
-    generation = None
-    if published is not None:
-        folder = machine.generations / published.name
-        try:
-            generation = await asyncio.to_thread(generations.open_generation, folder)
-        except errors.InputError:
-            # Refusing to start would not bring it back: the next import builds a new one.
-            _log.exception("the published roster cannot be opened; it is imported anew")
-    config, applied = restored if restored is not None else (None, None)
-    return worlds.World(
-        config=config,
-        commit=applied.commit if applied is not None else None,
-        generation=generation,
-        published=publications,
-        held=holdings.restored(await store.run(lambda kept: kept.holdings())),
-    )
-
-
 async def _listen(stack: contextlib.AsyncExitStack, daemon: Daemon) -> Listening:
     machine, listen = daemon.machine, daemon.machine.listen
     tls = None
@@ -232,10 +86,9 @@ async def _listen(stack: contextlib.AsyncExitStack, daemon: Daemon) -> Listening
     answered = replays.Replays(machine.paths.state / "replays")
     stack.callback(answered.close)
     vendors = web_app.vendors(
-        daemon.served, daemon.keys, listen, daemon.book.note, answered=answered
+        daemon.served, daemon.keys, listen, daemon.book.note, answered=answered, hook=daemon.hook
     )
-    people = operators.Operators(machine.console.tokens)
-    page = console.Console(daemon.desk, people).application()
+    page = console.Console(daemon.desk, daemon.people).application()
     socket = await asyncio.to_thread(listening.control_socket, machine.paths.control_socket)
     stack.callback(machine.paths.control_socket.unlink, missing_ok=True)
     try:
@@ -317,23 +170,25 @@ async def _until_first_ends(tasks: list[asyncio.Task[None]], stop: asyncio.Event
 
 async def _turn_days(daemon: Daemon) -> None:
     """Grants end and terms begin at midnight of the repository's timezone."""
+    _tell_endings(daemon)
     while True:
         turned = False
         try:
-            turned = await _turn_day(daemon.served, daemon.store)
+            turned = await building.turn_day(daemon.served, daemon.store)
         except errors.TemporaryError as error:
             _log.warning("the new day has to wait: %s", error)
         if turned:
             _log.info("a new day: %s", daemon.served.current.today)
             await daemon.keys.sweep(daemon.served.current)
+            _tell_endings(daemon)
         await asyncio.sleep(DAY_CHECK)
 
 
-async def _turn_day(served: worlds.Worlds, store: storage.Storage) -> bool:
-    async def record(old: worlds.World, new: worlds.World) -> None:
-        await store.run(lambda kept: kept.keep_holdings(holdings.writes(old.held, new.held)))
-
-    return await served.turn_day(record)
+def _tell_endings(daemon: Daemon) -> None:
+    """Once a day and at the start: which grants end within a month."""
+    world = daemon.served.current
+    for ending in world.config.endings(world.today) if world.config is not None else ():
+        _log.log(logging.WARNING if ending.urgent else logging.INFO, "%s", ending)
 
 
 async def _tidy(daemon: Daemon) -> None:

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pydantic
 
@@ -148,6 +148,26 @@ class Import(pydantic.BaseModel):
     """Folders under which the directories of RosterSource documents must lie."""
 
 
+class Webhook(pydantic.BaseModel):
+    """How a forge tells of a push, at /hooks/git on the vendors' listener."""
+
+    model_config = _CONFIG
+
+    scheme: Literal["github", "gitlab", "gitlab-token", "gitea", "bitbucket"] | None = None
+    """What proves a call: `gitlab` is the signing token of newer versions, `gitlab-token` the
+    secret token of older ones, `gitea` serves Forgejo too. Without it no webhook is taken."""
+    secrets: tuple[Path, ...] = ()
+    """Files with one secret each, of which a call has to know one: two while it is rotated."""
+
+    @pydantic.model_validator(mode="after")
+    def _both(self) -> "Webhook":
+        if (self.scheme is None) != (not self.secrets):
+            raise ValueError("cannot take webhooks with only one of webhook.scheme and .secrets")
+        if len(self.secrets) > 2:
+            raise ValueError("cannot use more than two webhook.secrets: the old and the new one")
+        return self
+
+
 class Settings(pydantic.BaseModel):
     """One machine's settings; `load` reads them from TOML."""
 
@@ -160,6 +180,7 @@ class Settings(pydantic.BaseModel):
     console: Console = Console()
     secrets: Secrets = Secrets()
     imports: Import = Import()
+    webhook: Webhook = Webhook()
 
     @property
     def state_db(self) -> Path:
@@ -262,7 +283,8 @@ def _resolved(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
         for field in fields:
             if isinstance(table.get(field), str):
                 table[field] = folder / table[field]
-    imports = tables.get("imports")
-    if isinstance(imports, dict) and isinstance(imports.get("sources"), list):
-        imports["sources"] = tuple(folder / str(source) for source in imports["sources"])
+    for name, field in (("imports", "sources"), ("webhook", "secrets")):
+        table = tables.get(name)
+        if isinstance(table, dict) and isinstance(table.get(field), list):
+            table[field] = tuple(folder / str(each) for each in table[field])
     return tables

@@ -7,14 +7,16 @@ of named checks in `checks`; warnings do not stand in the way of a Config.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from types import MappingProxyType
 
 from rosterd import documents, errors, loading
-from rosterd.configs import checks, drafts, grants
+from rosterd.configs import checks, drafts, endings, grants
 
-__all__ = ["Config", "Grant", "check"]
+__all__ = ["Config", "Ending", "Grant", "check"]
 
 Grant = grants.Grant
+Ending = endings.Ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,10 @@ class Config:
     def grant(self, application: str) -> Grant:
         """What the application may see; KeyError for a name that no application has."""
         return self.grants[application]
+
+    def endings(self, today: date) -> tuple[Ending, ...]:
+        """Grants that end within a month, the nearest first."""
+        return endings.endings(self.grants.values(), today)
 
     def targets_of(self, application: str) -> tuple[documents.SftpTarget, ...]:
         """The application's targets, by name."""

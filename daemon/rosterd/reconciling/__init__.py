@@ -61,6 +61,8 @@ class Reconciling:
         self._status = conditions.beginning(clock())
         self._asking: list[str] = []
         self._history: collections.deque[Ended] = collections.deque(maxlen=conditions.KEPT)
+        self.counts: collections.Counter[str] = collections.Counter()
+        """Reason that a pass ended with -> passes since the start."""
         self._trigger: Trigger = "start"
         self._woken_by: Trigger | None = "start"
         self._awake = asyncio.Event()
@@ -333,7 +335,11 @@ class Reconciling:
             applied=applied.time if applied else None,
             proven=self._applying.proven,
             people=applied.people if applied else (),
+            behind=None
+            if applied is None or old.candidate in {None, applied.commit}
+            else old.behind or now,
         )
+        self.counts[reason] += 1
         roster = self._worlds.current.generation is not None
         step = stop.step if stop else None
         self._status = conditions.judged(status, self._asking, step, now, roster=roster)

@@ -91,6 +91,8 @@ class Status:
     """The commit that is served."""
     fetched: datetime | None = None
     """The last time that the repository could be asked."""
+    behind: datetime | None = None
+    """Since when the branch has been ahead of what is served; None when it is not."""
     applied: datetime | None = None
     proven: str = ""
     """What keys can say about the commit that is served."""

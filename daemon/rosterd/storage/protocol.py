@@ -167,6 +167,9 @@ class Store(Protocol):
     def forget_export_bases(self, but: Iterable[str]) -> None:
         """Drop those of all targets but these."""
 
+    def last_successes(self) -> tuple[Mapping[str, datetime], Mapping[str, datetime]]:
+        """Target -> its last delivery, and source -> its last delivery that was read."""
+
     def note_access(self, accesses: Iterable[records.Access]) -> None:
         """Add to the counts of (application, kind, status, hour)."""
 

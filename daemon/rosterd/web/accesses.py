@@ -85,6 +85,11 @@ def token(*, application: str | None, status: int, started: float) -> None:
     _log.info("token application=%s status=%d ms=%.1f", application or "-", status, milliseconds)
 
 
+def hook(*, outcome: str, status: int) -> None:
+    """One webhook; nothing that it said."""
+    _log.info("webhook outcome=%s status=%d", outcome, status)
+
+
 def operator(*, method: str, path: str, who: str, status: int) -> None:
     """One request of an operator; `path` is the endpoint's template."""
     _log.info("control %s %s by=%s status=%d", method, path, who, status)

@@ -17,7 +17,7 @@ from typing import Final
 from aiohttp import web
 
 from rosterd import credentials, replays, settings, worlds
-from rosterd.web import auth, listening, problems, rates, tokens
+from rosterd.web import auth, hooks, listening, problems, rates, tokens
 from rosterd.web.oneroster import discovery, routes, serving
 
 LONGEST_LINE: Final = 65_536
@@ -41,12 +41,13 @@ def vendors(
     note: serving.Note | None = None,
     *,
     answered: replays.Replays | None = None,
+    hook: hooks.Hooks | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> web.Application:
     """The vendors' listener: OneRoster and the token endpoint.
 
     `answered` remembers signed requests, in memory alone when it is not given; `clock` gives the
-    seconds by which requests are counted.
+    seconds by which requests are counted. `hook` takes a forge's webhooks, when it is set up.
     """
     prefix = urllib.parse.urlsplit(listen.public_url).path
     asked = rates.Rates(listen.requests_per_minute, clock)
@@ -69,6 +70,9 @@ def vendors(
         for below in {path, prefix + path}:
             app.router.add_route("*", below, token)
             app.router.add_route("*", below + "/", token)
+    if hook is not None:
+        for below in {hooks.PATH, prefix + hooks.PATH}:
+            app.router.add_route("*", below, guard(hook.answer))
     found = discovery.Discovery(listen.public_url, listen.public_url + tokens.PATHS[0])
     described = guard(found.answer)
     for path in found.paths:

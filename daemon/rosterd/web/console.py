@@ -55,6 +55,7 @@ class Console:
         app = web.Application(middlewares=[self._guarded], client_max_size=_LONGEST_FORM)
         app[control.DESK] = self._desk
         app.router.add_get("/", self._page)
+        app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/console.css", self._styled)
         app.router.add_get("/sign-in", self._sign_in)
         app.router.add_post("/sign-in", self._signed_in)
@@ -98,10 +99,25 @@ class Console:
                 return refused
             if not operator.may(endpoint.role):
                 return control.json(403, {"error": f"this takes the role {endpoint.role}"})
+            if endpoint.method != "GET" and "Authorization" not in request.headers:
+                # a browser sends its cookie along whoever wrote the form
+                return control.json(403, {"error": "this takes the token itself, not a session"})
             request[control.WHO] = operator.name
             return await answer(request)
 
         return checked
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        """For a program with a token of the role `metrics`, or more."""
+        if self._operator(request) is None:
+            refused = web.Response(status=401, text="a token with the role metrics is needed\n")
+            refused.headers["WWW-Authenticate"] = 'Bearer realm="rosterd metrics"'
+            return refused
+        try:
+            body = await self._desk.metrics()
+        except errors.TemporaryError as error:
+            raise web.HTTPServiceUnavailable(reason="the store does not answer") from error
+        return web.Response(body=body, headers={"Content-Type": desk.METRICS_TYPE})
 
     # ------------------------------------------------------------ pages
 
@@ -147,6 +163,8 @@ class Console:
         operator = self._operator(request)
         if operator is None:
             raise web.HTTPSeeOther("/sign-in")
+        if not operator.may("viewer"):
+            raise web.HTTPForbidden(reason="this takes the role viewer")
         try:
             imports = await self._desk.imports(_LISTED)
             exports = await self._desk.exports(_LISTED)

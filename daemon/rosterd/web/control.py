@@ -2,7 +2,7 @@
 
 One table says for each endpoint who may use it, and whether a browser's listener has it at all:
 what changes something or shows a secret is asked for on the socket only, whose file permissions say
-who that is. Answers are objects; what is refused says why under `error`.
+who that is. Reconciling is on both: it only looks sooner at what would be looked at anyway. Answers are objects; what is refused says why under `error`.
 """
 
 import pwd
@@ -106,7 +106,7 @@ ENDPOINTS: Final = (
     Endpoint("GET", "/v1/applications/{name}", _application, "viewer", console=True),
     Endpoint("GET", "/v1/imports", _imports, "viewer", console=True),
     Endpoint("GET", "/v1/exports", _exports, "viewer", console=True),
-    Endpoint("POST", "/v1/reconcile", _reconcile, "operator", console=False),
+    Endpoint("POST", "/v1/reconcile", _reconcile, "operator", console=True),
     Endpoint("POST", "/v1/targets/{name}/run", _run, "operator", console=False),
     Endpoint("POST", "/v1/targets/{name}/test", _test, "operator", console=False),
     Endpoint("GET", "/v1/secrets", _secrets, "operator", console=False),

@@ -6,9 +6,12 @@ them names a person of a roster.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NotRequired, Protocol, TypedDict
+from typing import Any, Final, Literal, NotRequired, Protocol, TypedDict
 
 from rosterd import credentials
+
+METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+"""Content type of what a monitoring program reads."""
 
 
 class Missing(TypedDict):
@@ -63,6 +66,44 @@ class Source(TypedDict):
     """Why nothing is read, empty when all is."""
 
 
+class Condition(TypedDict):
+    """A step of reconciling and its answer when the last pass ended."""
+
+    type: str
+    status: Literal["yes", "no", "unknown"]
+    reason: str
+    message: str
+    since: str
+    """When the answer last changed."""
+    seen: str | None
+    """The newest commit of the branch when this was judged."""
+    applied: str | None
+    """The commit that was served then."""
+
+
+class Ended(TypedDict):
+    """A pass that ended differently from the one before."""
+
+    time: str
+    candidate: str | None
+    reason: str
+    message: str
+    trigger: str
+    """What woke the loop."""
+
+
+class Ending(TypedDict):
+    """A grant that ends within a month."""
+
+    application: str
+    what: Literal["permission", "agreement"]
+    last: str
+    """Its last day."""
+    days: int
+    urgent: bool
+    message: str
+
+
 class Status(TypedDict):
     """The daemon at a glance."""
 
@@ -76,6 +117,13 @@ class Status(TypedDict):
     sources: list[Source]
     silent: list[str]
     """Loops that have not ticked in time."""
+    conditions: list[Condition]
+    history: list[Ended]
+    """The newest first."""
+    endings: list[Ending]
+    """The nearest first."""
+    warnings: list[str]
+    """What somebody who administers the machine should look at."""
 
 
 class Level(TypedDict):
@@ -184,6 +232,10 @@ class Desk(Protocol):
 
     async def reconcile(self) -> Mapping[str, Any]:
         """Look at the repository now; gives the status after that pass."""
+        ...
+
+    async def metrics(self) -> bytes:
+        """Numbers for a monitoring program, in Prometheus' text format."""
         ...
 
     async def reveal(self, application: str, who: str) -> Sequence[credentials.Pair]:

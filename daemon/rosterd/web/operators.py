@@ -17,8 +17,9 @@ from typing import Final, Literal, cast
 
 _log = logging.getLogger(__name__)
 
-Role = Literal["viewer", "operator"]
-ROLES: Final = ("viewer", "operator")
+Role = Literal["metrics", "viewer", "operator"]
+ROLES: Final = ("metrics", "viewer", "operator")
+"""Each may do what those before it may. `metrics` is for a monitoring program: it reads numbers."""
 SESSION: Final = 12 * 3600.0
 """Seconds a browser stays signed in."""
 _SESSIONS: Final = 500
@@ -45,6 +46,7 @@ class Operators:
         self._clock = clock
         self._stamp: tuple[int, int, int] | None = None
         self._people: dict[str, Operator] = {}  # by sha256 of the token
+        self._told: str | None = None
         self._sessions: dict[str, tuple[str, float]] = {}  # sha256 of session -> that of the token
 
     @property
@@ -52,6 +54,16 @@ class Operators:
         """Whether anybody could sign in."""
         self._look()
         return bool(self._people)
+
+    @property
+    def problem(self) -> str:
+        """Why nobody can sign in; empty when somebody can, or when nobody is meant to."""
+        self._look()
+        if self._path is None or self._people:
+            return ""
+        if self._told is not None:
+            return f"nobody may use the console: {self._told}"
+        return f"nobody may use the console: {self._path} names nobody"
 
     def known(self, token: str) -> Operator | None:
         """Whose token this is."""
@@ -90,11 +102,13 @@ class Operators:
                 raise PermissionError(0, "others than its owner may write to it; make it 0600")
             with self._path.open(encoding="utf-8") as file:
                 self._people = _people(file.read(_LONGEST_FILE), self._path)
-            self._stamp = stamp
+            self._stamp, self._told = stamp, None
         except (OSError, UnicodeDecodeError) as error:
-            if self._stamp is not None or self._people:
-                _log.warning("nobody may use the console: cannot read %s: %s", self._path, error)
-            self._people, self._stamp = {}, None
+            reason = (error.strerror if isinstance(error, OSError) else None) or "it is not UTF-8"
+            told = f"cannot read {self._path}: {reason}"
+            if told != self._told:  # once, also when it was never there
+                _log.warning("nobody may use the console: %s", told)
+            self._people, self._stamp, self._told = {}, None, told
 
 
 def _people(text: str, path: Path) -> dict[str, Operator]:
@@ -113,7 +127,7 @@ def _people(text: str, path: Path) -> dict[str, Operator]:
             people[words[2].lower()] = Operator(words[0], cast("Role", words[1]))
         else:
             _log.warning(
-                "line ignored, it is not `name role sha256`: %s:%d (role is viewer or operator)",
+                "line ignored, it is not `name role sha256`: %s:%d (role is metrics, viewer or operator)",
                 path,
                 number,
             )

@@ -53,6 +53,19 @@ class Runs(sessions.Session):
     def forget_owed(self, target: str) -> None:
         self._change("DELETE FROM schedules WHERE target=?", target)
 
+    def last_successes(self) -> tuple[Mapping[str, datetime], Mapping[str, datetime]]:
+        exported = self._read(
+            lambda row: (row[0], tables.when(row[1])),
+            "SELECT target, max(ended) FROM export_runs"
+            " WHERE state IN ('delivered', 'unchanged') GROUP BY target",
+        )
+        imported = self._read(
+            lambda row: (row[0], tables.when(row[1])),
+            "SELECT source, max(ended) FROM imports"
+            " WHERE state IN ('imported', 'unchanged') GROUP BY source",
+        )
+        return dict(exported), dict(imported)
+
     def note_access(self, accesses: Iterable[records.Access]) -> None:
         with self._write():
             self._many(

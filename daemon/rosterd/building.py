@@ -1,0 +1,217 @@
+"""Everything the daemon is made of, put together from the settings and the state on disk.
+
+Nothing runs yet when this is done, and nothing listens: that is for `running`. What was served last
+is served again, if the state still is what was applied.
+"""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from rosterd import (
+    credentials,
+    errors,
+    exporting,
+    generations,
+    git,
+    holdings,
+    importing,
+    ledger,
+    operating,
+    readiness,
+    reconciling,
+    settings,
+    storage,
+    vault,
+    worlds,
+)
+from rosterd.web import hooks, operators
+
+_log = logging.getLogger(__name__)
+
+SILENCE: Final[Mapping[str, float]] = {"reconciling": 180.0, "importing": 180.0, "exporting": 180.0}
+"""Seconds a loop may show no sign of life before the watchdog goes hungry. A pass ticks between its
+steps, and each step has its own deadline well below this."""
+LEAD: Final = timedelta(seconds=5)
+"""How long recording a change may take: its moment lies so far ahead that none lies behind it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Daemon:
+    """Everything that was built, for the tasks and for whoever runs the daemon inside a program."""
+
+    machine: settings.Settings
+    store: storage.Storage
+    keys: credentials.Credentials
+    served: worlds.Worlds
+    reconciling: reconciling.Reconciling
+    importing: importing.Importing
+    exporting: exporting.Exporting
+    book: ledger.Ledger
+    pulse: readiness.Pulse
+    desk: operating.Operating
+    people: operators.Operators
+    hook: hooks.Hooks | None
+    supervisor: readiness.Supervisor
+
+
+def now() -> datetime:
+    """The time now, in UTC."""
+    return datetime.now(UTC)
+
+
+async def build(
+    stack: contextlib.AsyncExitStack, machine: settings.Settings, supervisor: readiness.Supervisor
+) -> Daemon:
+    """The parts, with what has to be closed at the end on `stack`.
+
+    Raises errors.InputError when the settings or the state cannot be used.
+    """
+    _folders(machine)
+    chest = await asyncio.to_thread(vault.load, machine.secrets.vault_key)
+    store = await stack.enter_async_context(storage.open_sqlite(machine.state_db))
+    keys = credentials.Credentials(store, chest)
+    await keys.load()
+    served = worlds.Worlds(await _restored(store, machine), now, LEAD)
+    await turn_day(served, store)
+    served.current.warm()
+    book = ledger.Ledger(store, now)
+    loops = _loops(machine, store, served, keys=keys, chest=chest, book=book)
+    people = operators.Operators(machine.console.tokens)
+    hook = (
+        hooks.Hooks(machine.webhook, lambda: loops.reconciling.wake("webhook"))
+        if (machine.webhook.scheme is not None)
+        else None
+    )
+    if hook is not None:
+        stack.callback(hook.close)
+    pulse = _pulse(loops)
+    desk = operating.Operating(
+        machine=machine,
+        served=served,
+        store=store,
+        reconcile_loop=loops.reconciling,
+        imports_loop=loops.importing,
+        exports_loop=loops.exporting,
+        keys=keys,
+        book=book,
+        pulse=pulse,
+        people=people,
+        clock=now,
+        started=now(),
+        hooks=hook.outcomes if hook is not None else {},
+    )
+    return Daemon(
+        machine=machine,
+        store=store,
+        keys=keys,
+        served=served,
+        reconciling=loops.reconciling,
+        importing=loops.importing,
+        exporting=loops.exporting,
+        book=book,
+        pulse=pulse,
+        desk=desk,
+        people=people,
+        hook=hook,
+        supervisor=supervisor,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Loops:
+    reconciling: reconciling.Reconciling
+    importing: importing.Importing
+    exporting: exporting.Exporting
+
+
+def _loops(
+    machine: settings.Settings,
+    store: storage.Storage,
+    served: worlds.Worlds,
+    *,
+    keys: credentials.Credentials,
+    chest: vault.Vault,
+    book: ledger.Ledger,
+) -> _Loops:
+    mirror = git.Mirror(machine.mirror, machine.repository)
+    return _Loops(
+        reconciling.Reconciling(machine, mirror, store, served, keys=keys, clock=now),
+        importing.Importing(
+            folder=machine.generations,
+            limits=machine.imports,
+            served=served,
+            state=store,
+            clock=now,
+        ),
+        exporting.Exporting(
+            spool=machine.spool,
+            served=served,
+            state=store,
+            named=exporting.Secrets(store, chest, now),
+            book=book,
+            clock=now,
+        ),
+    )
+
+
+def _pulse(loops: _Loops) -> readiness.Pulse:
+    return readiness.Pulse(
+        time.monotonic,
+        {
+            "reconciling": (lambda: loops.reconciling.heartbeat, SILENCE["reconciling"]),
+            "importing": (lambda: loops.importing.ticked, SILENCE["importing"]),
+            "exporting": (lambda: loops.exporting.ticked, SILENCE["exporting"]),
+        },
+    )
+
+
+def _folders(machine: settings.Settings) -> None:
+    for name in ("git", "ssh-keygen"):
+        if shutil.which(name) is None:
+            raise errors.InputError(f"cannot run without the program {name}: install it first")
+    try:
+        for folder in (machine.paths.state, machine.generations, machine.spool):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise errors.InputError(
+            f"cannot use the state folder {machine.paths.state}: {error.strerror}"
+        ) from error
+
+
+async def _restored(store: storage.Storage, machine: settings.Settings) -> worlds.World:
+    """The world of the last run: applied config and published generation, from the state alone."""
+    restored = await reconciling.restore(store)
+    published = await store.run(lambda kept: kept.generation())
+    publications = await store.run(lambda kept: kept.publications())
+    generation = None
+    if published is not None:
+        folder = machine.generations / published.name
+        try:
+            generation = await asyncio.to_thread(generations.open_generation, folder)
+        except errors.InputError:
+            # Refusing to start would not bring it back: the next import builds a new one.
+            _log.exception("the published roster cannot be opened; it is imported anew")
+    config, applied = restored if restored is not None else (None, None)
+    return worlds.World(
+        config=config,
+        commit=applied.commit if applied is not None else None,
+        generation=generation,
+        published=publications,
+        held=holdings.restored(await store.run(lambda kept: kept.holdings())),
+    )
+
+
+async def turn_day(served: worlds.Worlds, store: storage.Storage) -> bool:
+    """Begin a new day if there is one; what applications lose by it is stored."""
+
+    async def record(old: worlds.World, new: worlds.World) -> None:
+        await store.run(lambda kept: kept.keep_holdings(holdings.writes(old.held, new.held)))
+
+    return await served.turn_day(record)
