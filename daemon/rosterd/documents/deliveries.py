@@ -66,8 +66,10 @@ class Export(values.Model):
     file_name: FileName = "oneroster-{target}.zip"
     """Name of the zip. {application} {target} {version} {mode} {date} {time} are filled in, date
     and time being those of the slot. Files side by side keep the names of the standard."""
-    mode: Literal["bulk"] = "bulk"
-    """Everything each time."""
+    mode: Literal["bulk", "delta"] = "bulk"
+    """bulk: everything each time. delta: everything the first time, and then what came, changed or
+    left since the last delivery; a zip whose name has {date} (and {time}, after imports), so that
+    none takes the place of one that nobody has read yet."""
     when: Literal["after-import"] | None = None
     """Deliver whenever an import changed what the application sees; instead of days and time."""
     days: values.Several[values.Day] | None = None
@@ -92,18 +94,36 @@ class Export(values.Model):
             )
         return self
 
+    @model_validator(mode="after")
+    def _no_delta_lost(self) -> Self:
+        """A bulk file may take the place of the one before; of a delta, rows would be lost."""
+        if self.mode == "bulk":
+            return self
+        if self.packaging == "files":
+            raise values.wrong("files side by side replace those before; pack a delta as a zip")
+        needed = ["{date}"] if self.when is None else ["{date}", "{time}"]
+        if any(word not in self.file_name for word in needed):
+            raise values.wrong(
+                f"a delta needs a name of its own each time; give a fileName with"
+                f" {' and '.join(needed)}"
+            )
+        return self
+
     @property
     def version(self) -> values.Version:
         """The OneRoster version of the template."""
         return "1.1" if self.template == "oneroster-1.1" else "1.2"
 
-    def name(self, *, application: str, target: str, slot: datetime) -> str:
-        """Name of the zip of one slot: the same slot always gives the same name."""
+    def name(self, *, application: str, target: str, slot: datetime, mode: str = "bulk") -> str:
+        """Name of the zip of one slot: the same slot always gives the same name.
+
+        `mode` is what it holds: even where deltas are asked for, the first one is bulk.
+        """
         filled = {
             "application": application,
             "target": target,
             "version": self.version,
-            "mode": self.mode,
+            "mode": mode,
             "date": slot.strftime("%Y%m%d"),
             "time": slot.strftime("%H%M"),
         }

@@ -158,6 +158,7 @@ class Exporting:
         now = self._clock()
         if world is not self._seen:
             self._seen, self._acted = world, now
+            await owing.forget_bases(self._state, world.config.targets.values())
         for one in self._underway.values():
             if not delivering.same_grant(one.world, world, one.target):
                 one.underway.cut("the application's grant or the target changed")

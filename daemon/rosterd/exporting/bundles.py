@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, Literal, cast
 
 from rosterd import access, documents, errors, pictures, rosters, scheduling, sftp
+from rosterd.exporting import deltas, links
 from rosterd.oneroster.csv import writer
 
 _LOST: Final = ("orgs", "courses", "classes", "users", "enrollments")
@@ -34,13 +35,14 @@ class Bundle:
     bytes: int
     rows: Mapping[str, int]
     """Stem of each file -> its rows."""
+    mode: Literal["bulk", "delta"] = "bulk"
 
 
 def refusal(view: access.View, before: Mapping[str, int] | None) -> str | None:
-    """Why this view must not be delivered in bulk, None when it may be.
+    """Why this view must not be delivered, None when it may be.
 
-    A bulk file says "this is all there is". One that lost all its people, or all of something that
-    the vendor had by the last delivery (`before`: its rows), far more often tells of a mistake in a
+    A bulk file says "this is all there is", and a delta of what went leads to the same. One that lost all its people, or all of something that
+    the vendor had by the last delivery (`before`: its records), far more often tells of a mistake in a
     roster or a permission than of an empty school, and the vendor would archive every account.
     """
     if view.refusal is not None:
@@ -60,21 +62,30 @@ def build(
     folder: Path,
     *,
     stopped: Callable[[], bool],
+    delta: deltas.Delta | None = None,
+    noted: links.Links | None = None,
 ) -> Bundle:
     """Write the files into `folder`, which is made anew. Blocks; equal pictures give equal bytes.
 
-    Raises Stopped soon after `stopped` says so.
+    With `delta` what is new, else everything; `noted` learns of the rows of link files. Raises Stopped soon after `stopped` says so.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
     export = target.export
+    records = _records(picture) if delta is None else deltas.records(picture, delta)
+    content = _Content(
+        _stoppable(records, stopped),
+        _metadata(picture),
+        None if noted is None else noted.linked,
+        "bulk" if delta is None else "delta",
+    )
     if export.packaging == "zip":
-        return _zip(picture, target, slot, folder, stopped)
+        return _zip(content, target, slot, folder)
     counts = writer.write(
         export.version,
-        _records(picture, stopped),
+        content.records,
         lambda name: (folder / name).open("xb"),
-        metadata=_metadata(picture),
+        metadata=content.metadata,
         header_only=export.empty_files == "header-only",
     )
     # the manifest comes last: it is what tells a reader that the set is whole
@@ -85,36 +96,56 @@ def build(
     return Bundle(uploads, MANIFEST, sha256(listing.encode()).hexdigest(), size, counts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Content:
+    records: writer.Records
+    metadata: writer.MetadataKeys
+    linked: writer.Linked | None
+    mode: Literal["bulk", "delta"]
+
+
 def _zip(
-    picture: pictures.Picture,
-    target: documents.SftpTarget,
-    slot: scheduling.Slot,
-    folder: Path,
-    stopped: Callable[[], bool],
+    content: _Content, target: documents.SftpTarget, slot: scheduling.Slot, folder: Path
 ) -> Bundle:
     path = folder / "bundle.zip"
     with path.open("xb") as out:
         counts = writer.bundle_zip(
             target.export.version,
-            _records(picture, stopped),
+            content.records,
             out,
-            metadata=_metadata(picture),
+            mode=content.mode,
+            metadata=content.metadata,
+            linked=content.linked,
             header_only=target.export.empty_files == "header-only",
             scratch=lambda: cast("BinaryIO", tempfile.TemporaryFile(dir=folder)),  # noqa: SIM115 - the writer closes it
         )
-    name = target.export.name(application=target.application, target=target.name, slot=slot.local)
-    upload = _upload(path, name)
-    return Bundle((upload,), name, upload.sha256, upload.size, counts)
+    upload = _upload(path, name_of(target, slot, content.mode))
+    return Bundle((upload,), upload.name, upload.sha256, upload.size, counts, content.mode)
 
 
-def _records(picture: pictures.Picture, stopped: Callable[[], bool]) -> writer.Records:
+def name_of(target: documents.SftpTarget, slot: scheduling.Slot, mode: str) -> str:
+    """The name of a slot's zip."""
+    return target.export.name(
+        application=target.application, target=target.name, slot=slot.local, mode=mode
+    )
+
+
+def _records(picture: pictures.Picture) -> writer.Records:
     """The picture's records, collection by collection."""
 
     def of(collection: str) -> Iterator[rosters.Record]:
         for row in picture.view.rows[collection]:
+            yield picture.record(collection, row)
+
+    return of
+
+
+def _stoppable(records: writer.Records, stopped: Callable[[], bool]) -> writer.Records:
+    def of(collection: str) -> Iterator[writer.Record]:
+        for record in records(collection):
             if stopped():
                 raise Stopped("cannot finish the files: the delivery was cut")
-            yield picture.record(collection, row)
+            yield record
 
     return of
 

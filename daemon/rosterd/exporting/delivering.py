@@ -14,14 +14,14 @@ import shutil
 import traceback
 from collections.abc import Callable
 from concurrent import futures
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
 from rosterd import documents, errors, ledger, scheduling, sftp, storage, worlds
-from rosterd.exporting import bundles, secrets
+from rosterd.exporting import bundles, deltas, secrets, standing
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +57,17 @@ class Underway:
         if self.reason:
             self._watch.cut(self.reason)
         return self._watch
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """Files of one world. No bundle when there is nothing new for a delta to tell."""
+
+    world: worlds.World
+    target: documents.SftpTarget
+    bundle: bundles.Bundle | None
+    base: deltas.Base | None
+    """What the target holds when they have arrived, for targets of deltas."""
 
 
 class Deliveries:
@@ -147,22 +158,33 @@ class Deliveries:
         if previous is not None and await self._arrived(previous, target, underway):
             return replace(previous, state="delivered", attempt=run.attempt, problem="")
         run = await self._keep(run)
-        before = await self._last_delivered(run.target)
+        before = await standing.look(self._state, run.target)
         folder = self._spool / sha256(f"{run.target}/{run.slot}".encode()).hexdigest()[:16]
         try:
-            world, target, bundle = await self._made(run.target, slot, folder, before, underway)
+            made = await self._made(run.target, slot, folder, before, underway)
+            world, target, bundle = made.world, made.target, made.bundle
             run = replace(
                 run,
                 application=target.application,
                 commit=world.commit or "",
                 generation=world.generation.number if world.generation else None,
+                mode="bulk" if bundle is not None and bundle.mode == "bulk" else "delta",
+            )
+            if (
+                bundle is None
+            ):  # a manifest alone would say the same, and take its place for nothing
+                return replace(run, state="unchanged")
+            run = replace(
+                run,
                 name=bundle.name,
                 sha256=bundle.sha256,
                 bytes=bundle.bytes,
                 rows=bundle.rows,
             )
-            if _is_old_news(before, run, target, slot):
+            if _is_old_news(before.run, run, target, slot):
                 return replace(run, state="unchanged")
+            if made.base is not None:
+                await standing.keep(self._state, run.target, made.base, before)
             run = await self._keep(run)
             await self._upload(target, bundle, underway)
         finally:
@@ -174,26 +196,37 @@ class Deliveries:
         name: str,
         slot: scheduling.Slot,
         folder: Path,
-        before: storage.Run | None,
+        before: standing.Standing,
         underway: Underway,
-    ) -> tuple[worlds.World, documents.SftpTarget, bundles.Bundle]:
+    ) -> _Made:
         """The files of one world, begun again when the grant changed meanwhile."""
         async with self._making:
             while True:
                 world, target = self._now(name)
                 view = world.view(target.application)
-                reason = bundles.refusal(view, None if before is None else before.rows)
+                reason = bundles.refusal(view, before.counts())
                 if reason is not None:
                     raise errors.InputError(f"cannot deliver to {name}: {reason}")
+                delta, noted = standing.content(world, target, slot, before)
+                if delta is not None and delta.empty:
+                    return _Made(world, target, None, None)
                 picture = world.picture(target.application, target.export.version)
                 bundle = await self._cuttable(
                     underway,
                     functools.partial(
-                        bundles.build, picture, target, slot, folder, stopped=underway.stopped
+                        bundles.build,
+                        picture,
+                        target,
+                        slot,
+                        folder,
+                        stopped=underway.stopped,
+                        delta=delta,
+                        noted=noted,
                     ),
                 )
                 if same_grant(world, self._served.current, target):
-                    return world, target, bundle
+                    base = standing.after(world, target, slot, noted, before)
+                    return _Made(world, target, bundle, base)
 
     async def _upload(
         self, target: documents.SftpTarget, bundle: bundles.Bundle, underway: Underway
@@ -258,12 +291,6 @@ class Deliveries:
             run = kept
         return replace(run, state=state, problem=problem)
 
-    async def _last_delivered(self, target: str) -> storage.Run | None:
-        found = await self._state.run(
-            lambda store: store.export_runs(1, target=target, states=["delivered"])
-        )
-        return found[0] if found else None
-
 
 def _threads() -> futures.ThreadPoolExecutor:
     return futures.ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="export")
@@ -300,6 +327,7 @@ def _is_old_news(
     """
     return (
         target.export.when == "after-import"
+        and target.export.mode == "bulk"
         and not scheduling.is_by_hand(slot.key)
         and before is not None
         and (before.sha256, before.commit) == (run.sha256, run.commit)

@@ -42,6 +42,12 @@ async def drop(
             await _supersede(state, run, "the target was disabled or removed", now)
 
 
+async def forget_bases(state: storage.Storage, targets: Iterable[documents.SftpTarget]) -> None:
+    """Keep what targets hold only for those of deltas: who gets no more of them begins anew."""
+    names = [each.name for each in targets if each.enabled and each.export.mode == "delta"]
+    await state.run(lambda store: store.forget_export_bases(names))
+
+
 async def slots(
     state: storage.Storage, world: worlds.World, target: documents.SftpTarget, now: datetime
 ) -> list[scheduling.Slot]:
