@@ -71,7 +71,9 @@ class Hooks:
         self._last = -GAP
         self._later: asyncio.TimerHandle | None = None
         self.outcomes: collections.Counter[str] = collections.Counter()
-        self._secrets()
+        for written in self._secrets():
+            if webhook.scheme == "gitlab":
+                _stamp_key(written)
 
     async def answer(self, request: web.Request) -> web.Response:
         """204 to whoever proves to be the forge, whatever the event; 401 otherwise."""
