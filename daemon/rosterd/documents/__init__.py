@@ -46,6 +46,7 @@ from rosterd.documents.sources import (
     Needs,
     RosterSource,
 )
+from rosterd.documents.templates import Column, Dialect, ExportTemplate, TemplateFile
 from rosterd.documents.values import DAYS, Contact, Document, Model, nearest, plain
 
 __all__ = [
@@ -60,9 +61,12 @@ __all__ = [
     "Application",
     "Authentication",
     "ClassParts",
+    "Column",
     "Contact",
+    "Dialect",
     "Document",
     "Export",
+    "ExportTemplate",
     "Fields",
     "Freeze",
     "Limit",
@@ -85,6 +89,7 @@ __all__ = [
     "Selected",
     "SftpTarget",
     "Suspended",
+    "TemplateFile",
     "nearest",
     "path_of",
     "plain",
