@@ -19,6 +19,7 @@ from rosterd import access, configs, loading, pictures, plans, rosters, samples
 from rosterd.oneroster import model, rendering
 from rosterd.oneroster.csv import writer
 from rosterd.plans import rendering as plan_rendering
+from rosterd.plans.rendering import markdown
 from tests.golden.conftest import Golden
 
 TODAY = date(2026, 10, 5)
@@ -112,34 +113,77 @@ def test_csv_has_the_same_bytes_as_were_reviewed(
     golden.check(f"csv/{application}-{version}.txt", "\n".join(text) + "\n")
 
 
+CHANGES: dict[str, dict[str, tuple[str, str] | None]] = {
+    "a-widening-and-a-narrowing": {
+        "permissions/nothing.yaml": ("access: none", "access: full"),
+        "permissions/everything.yaml": ("access: full", "access: none"),
+    },
+    "other-hosts-contacts-and-sources": {
+        "sftp-targets/lunch-line.yaml": ("host: drop", "host: elsewhere"),
+        "sftp-targets/exam-tower.yaml": ("04:30", "23:59"),
+        "sources/student-system.yaml": ("/srv/rosterd/rosters", "/srv/rosterd/others"),
+        "applications/math-galaxy.yaml": (
+            "email: mathematics@lakeside.example.org",
+            "email: somebody@elsewhere.example",
+        ),
+        "permissions/math-galaxy.yaml": ("resources: true", "demographics: true"),
+        "sftp-targets/reading-river.yaml": None,
+    },
+    "people-taken-away": {
+        "permissions/math-galaxy.yaml": (
+            "access: basic",
+            "access: basic\npeople: {roles: [teacher]}",
+        ),
+        "applications/code-camp.yaml": None,
+        "permissions/code-camp.yaml": None,
+    },
+}
+
+
+def changed(what: str) -> configs.Config:
+    files = dict(documents())
+    for name, change in CHANGES[what].items():
+        if change is None:
+            del files[name]
+            continue
+        old, new = (text.encode() for text in change)
+        assert old in files[name], name
+        files[name] = files[name].replace(old, new, 1)
+    return config_of(files)
+
+
+def plan_of(before: configs.Config | None, after: configs.Config) -> plans.Plan:
+    old = {name: view_of(before, name) for name in before.applications} if before else {}
+    new = {name: view_of(after, name) for name in after.applications}
+    return plans.make(before, after, old, new)
+
+
+def shown(plan: plans.Plan) -> dict[str, str]:
+    values = {"digest": plan.digest, **plans.as_json(plan)}
+    return {
+        "txt": plan_rendering.text(plan),
+        "md": markdown.page(plan),
+        "json": json.dumps(values, indent=1, ensure_ascii=False) + "\n",
+    }
+
+
 def test_the_plan_of_the_whole_repository_reads_as_reviewed(golden: Golden) -> None:
-    plan = plans.make(None, CONFIG, {}, {name: view_of(CONFIG, name) for name in APPLICATIONS})
+    plan = plan_of(None, CONFIG)
 
     golden.check("plans/from-nothing.txt", plan_rendering.text(plan))
 
 
-def test_the_plan_of_a_widening_and_a_narrowing_reads_as_reviewed(golden: Golden) -> None:
-    changed = dict(documents())
-    for name, old, new in (
-        ("permissions/nothing.yaml", b"access: none", b"access: full"),
-        ("permissions/everything.yaml", b"access: full", b"access: none"),
-    ):
-        assert old in changed[name]
-        changed[name] = changed[name].replace(old, new)
-    after = config_of(changed)
+@pytest.mark.parametrize("form", ["txt", "md", "json"])
+@pytest.mark.parametrize("what", CHANGES)
+def test_the_plan_of_a_change_reads_as_reviewed(what: str, form: str, golden: Golden) -> None:
+    golden.check(f"plans/{what}.{form}", shown(plan_of(CONFIG, changed(what)))[form])
 
-    plan = plans.make(
-        CONFIG,
-        after,
-        {name: view_of(CONFIG, name) for name in APPLICATIONS},
-        {name: view_of(after, name) for name in APPLICATIONS},
-    )
 
-    golden.check("plans/a-widening-and-a-narrowing.txt", plan_rendering.text(plan))
-    golden.check(
-        "plans/a-widening-and-a-narrowing.json",
-        json.dumps({"digest": plan.digest, **plans.as_json(plan)}, indent=1) + "\n",
-    )
+@pytest.mark.parametrize("form", ["txt", "md", "json"])
+def test_a_plan_without_a_roster_reads_as_reviewed(form: str, golden: Golden) -> None:
+    plan = plans.make(CONFIG, changed("other-hosts-contacts-and-sources"))
+
+    golden.check(f"plans/without-a-roster.{form}", shown(plan)[form])
 
 
 def test_the_picture_of_a_view_does_not_depend_on_when_it_is_made() -> None:

@@ -113,7 +113,7 @@ def test_a_structural_narrowing_gains_no_record_and_no_field(
     assert old.permission is not None
     assert new.permission is not None
     assume(old.permission != new.permission)
-    assume(plans.narrowing(old.permission, new.permission))
+    assume(plans.narrowing.narrowing(old.permission, new.permission))
 
     before = access.view(roster, old, districts.TODAY)
     after = access.view(roster, new, districts.TODAY)
@@ -135,7 +135,7 @@ def test_a_narrowing_and_its_reverse_are_never_both_narrowings_of_different_gran
 ) -> None:
     old, new = (districts.grant(rules).permission for rules in step)
 
-    if plans.narrowing(old, new) and plans.narrowing(new, old):
+    if plans.narrowing.narrowing(old, new) and plans.narrowing.narrowing(new, old):
         # Only what says the same in other words: the same rows on every roster.
         roster = districts.roster()
         rows = [access.view(roster, districts.grant(rules), districts.TODAY).rows for rules in step]

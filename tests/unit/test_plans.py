@@ -17,7 +17,7 @@ def config(**changes: str | None) -> configs.Config:
     for name, text in changes.items():
         path = f"{name.replace('__', '/').replace('_', '-')}.yaml"
         if text is None:
-            del files[path]
+            files.pop(path, None)
         else:
             files[path] = text
     given = {path: text.encode() for path, text in files.items() if isinstance(text, str)}
@@ -143,7 +143,7 @@ def test_small_counts_of_people_are_only_told_when_asked_exactly() -> None:
     (exact,) = plans.as_json(plan, exact=True)["exposure"]
 
     assert told["collections"]["enrollments"] == {"gained": "<10", "lost": 0}
-    assert told["collections"]["users"] == {"gained": 11, "lost": 0}
+    assert told["collections"]["users"] == {"gained": 11, "lost": 0, "before": 0, "after": 11}
     assert told["collections"]["classes"]["gained"] == 4
     assert exact["collections"]["enrollments"]["gained"] == 8
     assert "+<10" in rendering.text(plan)
@@ -165,9 +165,9 @@ def test_the_text_says_who_begins_and_with_what() -> None:
 
     text = rendering.text(plans.make(old, new, views(old), views(new)))
 
-    assert '~ Permission none\n    access  "none"  →  "full"\n' in text
-    assert "none: begins (until now: its permission says access: none)\n" in text
-    assert "    orgs: NO ACCESS (0) → FULL ACCESS (3)\n" in text
+    assert "  ~ Permission none\n      access  none  →  full\n" in text
+    assert "  none: begins (until now: its permission says access: none)\n" in text
+    assert "      orgs: NO ACCESS (0) → FULL ACCESS (3)\n" in text
 
 
 # ---------------------------------------------------------------- how many people
@@ -252,8 +252,8 @@ BASIC = districts.basic
 def test_what_is_on_the_list_narrows_and_its_reverse_does_not(
     old: dict[str, Any], new: dict[str, Any]
 ) -> None:
-    assert plans.narrowing(permission(old), permission(new))
-    assert not plans.narrowing(permission(new), permission(old))
+    assert plans.narrowing.narrowing(permission(old), permission(new))
+    assert not plans.narrowing.narrowing(permission(new), permission(old))
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_what_is_on_the_list_narrows_and_its_reverse_does_not(
     ],
 )
 def test_what_is_not_on_the_list_is_a_widening(old: dict[str, Any], new: dict[str, Any]) -> None:
-    assert not plans.narrowing(permission(old), permission(new))
+    assert not plans.narrowing.narrowing(permission(old), permission(new))
 
 
 def document(kind: str, **rules: Any) -> documents.AnyDocument:
@@ -286,17 +286,17 @@ def test_other_kinds_narrow_when_they_are_switched_off_or_removed() -> None:
     sooner = {"reference": "a", "expires": "2027-01-01"}
     other = {"reference": "b", "expires": "2027-01-01"}
 
-    assert plans.narrowing(on, off)
-    assert not plans.narrowing(off, on)
-    assert plans.narrowing(on, None)
-    assert not plans.narrowing(None, off)
-    assert plans.narrowing(application(agreement=agreed), application(agreement=sooner))
-    assert not plans.narrowing(application(agreement=agreed), application(agreement=other))
-    assert not plans.narrowing(application(agreement=agreed), application())
-    assert plans.narrowing(
+    assert plans.narrowing.narrowing(on, off)
+    assert not plans.narrowing.narrowing(off, on)
+    assert plans.narrowing.narrowing(on, None)
+    assert not plans.narrowing.narrowing(None, off)
+    assert plans.narrowing.narrowing(application(agreement=agreed), application(agreement=sooner))
+    assert not plans.narrowing.narrowing(application(agreement=agreed), application(agreement=other))
+    assert not plans.narrowing.narrowing(application(agreement=agreed), application())
+    assert plans.narrowing.narrowing(
         application(rest={"versions": ["1.1", "1.2"]}), application(rest={"versions": ["1.2"]})
     )
-    assert not plans.narrowing(
+    assert not plans.narrowing.narrowing(
         application(), application(owner={"name": "x", "email": "x@y.example"})
     )
 
@@ -307,6 +307,6 @@ def test_sources_and_the_repository_never_narrow() -> None:
     excluding = document("Repository", **district, exclude={"where": "givenName='x'"})
     source = document("RosterSource", type="directory", directory="/in")
 
-    assert not plans.narrowing(excluding, repository)
-    assert not plans.narrowing(repository, None)
-    assert not plans.narrowing(source, None)
+    assert not plans.narrowing.narrowing(excluding, repository)
+    assert not plans.narrowing.narrowing(repository, None)
+    assert not plans.narrowing.narrowing(source, None)

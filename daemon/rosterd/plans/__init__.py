@@ -7,105 +7,67 @@ id, name, or what a condition about people compares with.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from pyroaring import FrozenBitMap
+from rosterd import configs
+from rosterd.plans import diffing, exposing, narrowing, noticing
 
-from rosterd import access, configs, documents
-from rosterd.oneroster import model
-from rosterd.plans import narrowing as narrowing_
+__all__ = [
+    "PEOPLE",
+    "SMALL",
+    "Change",
+    "Delta",
+    "Exposure",
+    "FieldChange",
+    "Notice",
+    "Plan",
+    "Views",
+    "as_json",
+    "count",
+    "diff",
+    "exposure",
+    "make",
+    "narrowing",
+    "needed",
+    "totals",
+    "under_rule",
+]
 
 PEOPLE: Final = frozenset({"users", "enrollments", "demographics"})
 """Collections whose counts are counts of people."""
 SMALL: Final = 10
 """Counts of people below this are not told outside the console."""
 
-Views = Mapping[str, access.View]
-"""Application -> its view; all over one roster."""
-
-narrowing = narrowing_.narrowing
-"""Whether replacing one document by another can give nothing to anybody, whatever the roster."""
-
-
-@dataclass(frozen=True, slots=True)
-class FieldChange:
-    """One value of a document; None where there is none. JSON texts, or "…" for what is hidden."""
-
-    field: str
-    old: str | None
-    new: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One document that came, went or changed."""
-
-    kind: str
-    name: str
-    action: Literal["added", "removed", "changed"]
-    fields: tuple[FieldChange, ...]
-    narrowing: bool
-    application: str | None
-    """Whose view it is about, where it is about one."""
-
-    @property
-    def path(self) -> str:
-        """Where the document stands in the repository."""
-        return documents.path_of(self.kind, self.name)
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """Records of one collection, for one application."""
-
-    before: int
-    after: int
-    gained: int
-    lost: int
-
-
-@dataclass(frozen=True, slots=True)
-class Exposure:
-    """What one application gains and loses. `refused_*` say why it gets nothing, None if it gets
-    its part; `levels_*` are those of access.levels.
-    """
-
-    application: str
-    refused_before: str | None
-    refused_after: str | None
-    collections: Mapping[str, Delta]
-    levels_before: Mapping[str, tuple[str, int]]
-    levels_after: Mapping[str, tuple[str, int]]
-    fields_gained: tuple[str, ...]
-    fields_lost: tuple[str, ...]
-
-    @property
-    def gains(self) -> bool:
-        """Whether the application sees anything that it does not see now."""
-        return bool(self.fields_gained) or any(each.gained for each in self.collections.values())
-
-    @property
-    def loses(self) -> bool:
-        return bool(self.fields_lost) or any(each.lost for each in self.collections.values())
+Change = diffing.Change
+FieldChange = diffing.FieldChange
+Delta = exposing.Delta
+Exposure = exposing.Exposure
+Notice = noticing.Notice
+Views = exposing.Views
+diff = diffing.diff
+exposure = exposing.exposure
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """All changes, and the exposure of every application that they touch.
 
-    `exposure` is None when there was no roster to compare on.
+    `exposure` is None when there was no roster to compare on. The warnings follow from the rest, so
+    the digest is without them.
     """
 
     changes: tuple[Change, ...]
     exposure: tuple[Exposure, ...] | None
+    warnings: tuple[Notice, ...] = ()
 
     @property
     def digest(self) -> str:
         """sha256 of the exact plan."""
-        text = json.dumps(as_json(self, exact=True), sort_keys=True, separators=(",", ":"))
+        values = as_json(replace(self, warnings=()), exact=True)
+        text = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return sha256(text.encode()).hexdigest()
 
 
@@ -119,27 +81,13 @@ def make(
     shown = None
     if new_views is not None:
         shown = exposure(old_views or {}, new_views)
-    return Plan(diff(old, new), shown)
+    changes = diff(old, new)
+    return Plan(changes, shown, noticing.notices(old, new, changes, shown))
 
 
-def diff(old: configs.Config | None, new: configs.Config) -> tuple[Change, ...]:
-    """What changed document by document, by kind and name."""
-    before, after = _documents(old), _documents(new)
-    changes = []
-    for kind, name in sorted(before.keys() | after.keys(), key=_order):
-        was, is_ = before.get((kind, name)), after.get((kind, name))
-        if was != is_:
-            changes.append(_change(kind, name, was, is_))
-    return tuple(changes)
-
-
-def exposure(old: Views, new: Views) -> tuple[Exposure, ...]:
-    """What each application gains and loses; those without any difference are left out."""
-    found = (
-        _exposure(application, old.get(application), new.get(application))
-        for application in sorted(old.keys() | new.keys())
-    )
-    return tuple(each for each in found if each is not None)
+def under_rule(plan: Plan, people: int) -> Plan:
+    """The same plan, warning of a review rule of fewer than two people."""
+    return replace(plan, warnings=(*noticing.of_rule(people), *plan.warnings))
 
 
 def needed(plan: Plan, people: int) -> Callable[[str], int]:
@@ -160,7 +108,7 @@ def needed(plan: Plan, people: int) -> Callable[[str], int]:
         if path in narrow:
             return people if everything or narrow[path].application in gaining else fewer
         # A document whose meaning stays (its comments changed) opens nothing either.
-        return fewer if path not in changed and narrowing_.is_document_path(path) else people
+        return fewer if path not in changed and narrowing.is_document_path(path) else people
 
     return number
 
@@ -169,6 +117,10 @@ def as_json(plan: Plan, *, exact: bool = False) -> dict[str, Any]:
     """The plan as JSON values; small counts of people are only told when `exact`."""
     return {
         "v": 1,
+        "warnings": [
+            {"name": each.name, "subject": each.subject, "text": each.text}
+            for each in plan.warnings
+        ],
         "changes": [
             {
                 "action": change.action,
@@ -196,136 +148,15 @@ def count(collection: str, number: int, *, exact: bool) -> int | str:
     return f"<{SMALL}"
 
 
-# ---------------------------------------------------------------- documents
-
-Key = tuple[str, str]
-_KINDS: Final = tuple(documents.KINDS)
-
-
-def _order(key: Key) -> tuple[int, str]:
-    return _KINDS.index(key[0]), key[1]
-
-
-def _documents(config: configs.Config | None) -> dict[Key, documents.AnyDocument]:
-    if config is None:
-        return {}
-    every: Iterable[documents.AnyDocument] = (
-        *config.applications.values(),
-        *config.permissions.values(),
-        *config.targets.values(),
-        *config.listings.values(),
-        *config.sources.values(),
-        config.repository,
-    )
-    return {(document.kind, document.name): document for document in every}
-
-
-def _change(
-    kind: str,
-    name: str,
-    old: documents.AnyDocument | None,
-    new: documents.AnyDocument | None,
-) -> Change:
-    before = _flat(documents.plain(old)) if old is not None else {}
-    after = _flat(documents.plain(new)) if new is not None else {}
-    fields = tuple(
-        FieldChange(field, before.get(field), after.get(field))
-        if not _hidden(field)
-        else FieldChange(field, _veiled(before.get(field)), _veiled(after.get(field)))
-        for field in sorted(before.keys() | after.keys())
-        if before.get(field) != after.get(field)
-    )
-    action: Literal["added", "removed", "changed"] = "changed"
-    if old is None:
-        action = "added"
-    elif new is None:
-        action = "removed"
-    about = new if new is not None else old
-    application = name if kind == "Application" else getattr(about, "application", None)
-    return Change(kind, name, action, fields, narrowing(old, new), application)
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Dotted field -> JSON text; lists stay whole."""
-    flat: dict[str, str] = {}
-    for name, item in value.items():
-        if isinstance(item, dict):
-            flat |= _flat(item, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = json.dumps(item, ensure_ascii=False)
-    return flat
-
-
-def _hidden(field: str) -> bool:
-    """Whether a value may compare with what pupils are called or known by."""
-    return field.endswith("where") or field.startswith(("people.where", "exclude."))
-
-
-def _veiled(value: str | None) -> str | None:
-    return None if value is None else "…"
-
-
-# ---------------------------------------------------------------- exposure
-
-_NONE: Final = FrozenBitMap()
-_NOTHING: Final[Mapping[str, tuple[str, int]]] = {
-    "orgs": ("NO ACCESS", 0),
-    "courses": ("NO ACCESS", 0),
-}
-
-
-def _exposure(
-    application: str, old: access.View | None, new: access.View | None
-) -> Exposure | None:
-    collections = {}
-    for collection in model.COLLECTIONS:
-        before = old.rows[collection] if old is not None else _NONE
-        after = new.rows[collection] if new is not None else _NONE
-        both = before.intersection_cardinality(after)
-        delta = Delta(len(before), len(after), len(after) - both, len(before) - both)
-        if delta.before or delta.after:
-            collections[collection] = delta
-    gained, lost = _fields(old, new)
-    was, is_ = _refusal(old), _refusal(new)
-    moved = any(each.gained or each.lost for each in collections.values())
-    if not (moved or gained or lost or was != is_):
-        return None
-    return Exposure(
-        application,
-        was,
-        is_,
-        collections,
-        access.levels(old) if old is not None else _NOTHING,
-        access.levels(new) if new is not None else _NOTHING,
-        gained,
-        lost,
-    )
-
-
-def _refusal(view: access.View | None) -> str | None:
-    return "there is no such application" if view is None else view.refusal
-
-
-def _fields(
-    old: access.View | None, new: access.View | None
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Fields gained and lost by an application that has its part before and after.
-
-    A mask that changes counts both ways: what it showed goes, what it shows comes.
+def totals(collection: str, delta: Delta, *, exact: bool) -> tuple[int, int] | None:
+    """(before, after) where they may be told: not where a small number of people, those who come,
+    go or stay, could be told from them.
     """
-    if old is None or new is None or old.refusal is not None or new.refusal is not None:
-        return (), ()
-    was, is_ = old.grant, new.grant
-    gained = (was.withheld - is_.withheld) | (is_.shared - was.shared)
-    lost = (is_.withheld - was.withheld) | (was.shared - is_.shared)
-    for field in was.masks.keys() | is_.masks.keys():
-        before, after = was.masks.get(field), is_.masks.get(field)
-        if before != after:
-            if before is not None and field not in is_.withheld:
-                gained |= {field}
-            if after is not None and field not in was.withheld:
-                lost |= {field}
-    return tuple(sorted(gained)), tuple(sorted(lost))
+    stay = delta.before - delta.lost
+    numbers = (delta.before, delta.after, delta.gained, delta.lost, stay)
+    if exact or collection not in PEOPLE or all(n == 0 or n >= SMALL for n in numbers):
+        return delta.before, delta.after
+    return None
 
 
 def _exposure_json(each: Exposure, *, exact: bool) -> dict[str, Any]:
@@ -335,9 +166,9 @@ def _exposure_json(each: Exposure, *, exact: bool) -> dict[str, Any]:
             "gained": count(collection, delta.gained, exact=exact),
             "lost": count(collection, delta.lost, exact=exact),
         }
-        # Two totals would tell the small difference between them.
-        if exact or collection not in PEOPLE:
-            told |= {"before": delta.before, "after": delta.after}
+        both = totals(collection, delta, exact=exact)
+        if both is not None:
+            told |= {"before": both[0], "after": both[1]}
         collections[collection] = told
     return {
         "application": each.application,

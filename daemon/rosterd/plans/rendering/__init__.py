@@ -1,0 +1,155 @@
+"""A plan for people to read in a terminal: aligned text, what matters most first.
+
+Markdown for a pull request stands beside it, and both tell the same sections.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, Literal
+
+from rosterd import plans
+from rosterd.plans.rendering import sections
+
+SIGNS: Final = {"added": "+", "removed": "-", "changed": "~"}
+NO_ROSTER: Final = "There is no roster to compare on: who gains and loses what is not known."
+_WIDEST: Final = 60
+
+Mood = Literal["warning", "heading", "gain", "loss"]
+Paint = Callable[[str, Mood], str]
+"""How a terminal shows words of one mood; where there is none they stay as they are."""
+
+
+def text(plan: plans.Plan, *, exact: bool = False, paint: Paint = lambda words, _: words) -> str:
+    """The plan as lines; small counts of people are only told when `exact`."""
+    return "\n".join(_lines(plan, exact=exact, paint=paint)) + "\n"
+
+
+def table(rows: Sequence[Sequence[str]], indent: str = "  ") -> Iterator[str]:
+    """Rows with their columns aligned; columns whose cells are all numbers to the right."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    right = [
+        all(cell.lstrip("+-<").isdigit() for cell in column[1:]) and len(column) > 1
+        for column in zip(*rows, strict=True)
+    ]
+    for row in rows:
+        cells = (
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(row, widths, right, strict=True)
+        )
+        yield (indent + "  ".join(cells)).rstrip()
+
+
+def state(each: plans.Exposure) -> str:
+    """What becomes of an application, in a few words."""
+    before, after = each.refused_before, each.refused_after
+    if before is None and after is None:
+        return ", ".join(_words(each)) or "nothing changes"
+    if before is None:
+        return f"ends ({after})"
+    if after is None:
+        return f"begins (until now: {before})"
+    return f"stays refused ({after})"
+
+
+def gained(collection: str, delta: plans.Delta, *, exact: bool = False) -> str:
+    """How many records come, as it may be told."""
+    return _count("+", collection, delta.gained, exact=exact)
+
+
+def lost(collection: str, delta: plans.Delta, *, exact: bool = False) -> str:
+    """How many records go, as it may be told."""
+    return _count("-", collection, delta.lost, exact=exact)
+
+
+def both(collection: str, delta: plans.Delta, *, exact: bool = False) -> tuple[str, str]:
+    """How many there were and will be; an ellipsis where that would tell of a few people."""
+    told = plans.totals(collection, delta, exact=exact)
+    return ("…", "…") if told is None else (str(told[0]), str(told[1]))
+
+
+# ---------------------------------------------------------------- lines
+
+
+def _lines(plan: plans.Plan, *, exact: bool, paint: Paint) -> Iterator[str]:
+    if plan.warnings:
+        yield paint("Warnings", "heading")
+        rows = [(f"! {each.name}", each.subject, each.text) for each in plan.warnings]
+        yield from (paint(line, "warning") for line in table(rows))
+        yield ""
+    if not plan.changes:
+        yield "No document changes."
+        yield ""
+    for section, parts in sections.parts(plan):
+        yield paint(section, "heading")
+        for part in parts:
+            yield from _part(part, paint)
+        yield ""
+    if plan.exposure is None:
+        yield NO_ROSTER
+    else:
+        yield paint("What applications gain and lose", "heading")
+        if not plan.exposure:
+            yield "  No application gains or loses anything."
+        for each in plan.exposure:
+            yield from _exposure(each, exact=exact, paint=paint)
+    yield ""
+    yield f"plan sha256:{plan.digest}"
+
+
+def _part(part: sections.Part, paint: Paint) -> Iterator[str]:
+    change = part.change
+    narrowing = "  (only takes away)" if change.narrowing else ""
+    line = f"  {SIGNS[change.action]} {change.kind} {change.name}{narrowing}"
+    yield paint(line, "loss") if change.action == "removed" else line
+    if change.action == "changed" and part.entries:
+        yield from table([_field(each) for each in part.entries], "      ")
+    elif change.action == "added" and part.entries:
+        rows = [(each.label, _short(each.new)) for each in part.entries]
+        yield from table(rows, "      ")
+
+
+def _field(entry: sections.Entry) -> tuple[str, str, str, str]:
+    return entry.label, _short(entry.old), "→", _short(entry.new)
+
+
+def _short(value: str | None) -> str:
+    if value is None:
+        return "(not set)"
+    line = " ".join(value.split())
+    return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…"
+
+
+def _exposure(each: plans.Exposure, *, exact: bool, paint: Paint) -> Iterator[str]:
+    mood: Mood = "gain" if each.gains else "loss"
+    yield f"  {each.application}: {paint(state(each), mood)}"
+    if each.fields_gained:
+        yield f"      gains the fields {', '.join(each.fields_gained)}"
+    if each.fields_lost:
+        yield f"      loses the fields {', '.join(each.fields_lost)}"
+    for collection in ("orgs", "courses"):
+        before, after = each.levels_before[collection], each.levels_after[collection]
+        if before != after:
+            yield f"      {collection}: {before[0]} ({before[1]}) → {after[0]} ({after[1]})"
+    rows = [
+        (
+            collection,
+            gained(collection, delta, exact=exact),
+            lost(collection, delta, exact=exact),
+            *both(collection, delta, exact=exact),
+        )
+        for collection, delta in each.collections.items()
+        if delta.gained or delta.lost
+    ]
+    if rows:
+        yield from table([("collection", "gains", "loses", "before", "after"), *rows], "      ")
+
+
+def _count(sign: str, collection: str, number: int, *, exact: bool) -> str:
+    told = plans.count(collection, number, exact=exact)
+    return f"{sign}{told}" if told else "0"
+
+
+def _words(each: plans.Exposure) -> Iterable[str]:
+    if each.gains:
+        yield "gains"
+    if each.loses:
+        yield "loses"
