@@ -57,11 +57,12 @@ class Operating:
 
     def status(self) -> desk.Status:
         """The daemon at a glance."""
+        rule = self.reconcile_loop.rule
         return {
             "version": rosterd.__version__,
             "started": _text(self.started),
             "now": _text(self.clock()),
-            "review": self.machine.review.people,
+            "review": {**rule.as_json(), "words": str(rule)},  # type: ignore[typeddict-item]  # its members are there
             "repository": self._repository(),
             "served": self._served(),
             "sources": [

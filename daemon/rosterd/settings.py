@@ -55,6 +55,19 @@ class Repository(pydantic.BaseModel):
     """File with the commit that `rosterd trust` pinned as the first accepted one."""
 
 
+Some = Annotated[int, pydantic.Field(ge=1, le=10)]
+Kind = Literal[
+    "Application",
+    "Permission",
+    "SftpTarget",
+    "Listing",
+    "RosterSource",
+    "ExportTemplate",
+    "Repository",
+]
+Effect = Literal["narrowing", "widening", "gaining", "files"]
+
+
 class Review(pydantic.BaseModel):
     """Who may vouch for a change, and how many have to."""
 
@@ -62,6 +75,12 @@ class Review(pydantic.BaseModel):
 
     people: int = pydantic.Field(default=2, ge=0, le=10)
     """Different people who vouch for each change. 1 is shown as one person, 0 as unproven."""
+    kinds: Mapping[Kind, Some] = pydantic.Field(default_factory=dict)
+    """Other numbers for kinds of documents, such as SftpTarget = 3."""
+    effects: Mapping[Effect, Some] = pydantic.Field(default_factory=dict)
+    """Other numbers by what a change does: narrowing (it can give nothing to anybody), widening
+    (any other change of a document), gaining (an application gains something today; it can only
+    raise), files (no document). Of several numbers for one file the highest counts."""
     allowed_signers: Path = Path("allowed_signers")
     """OpenSSH allowed-signers file: a person (e-mail) and a key per line; several keys, one person."""
     revoked_keys: Path = Path("revoked_keys")

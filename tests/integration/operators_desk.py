@@ -64,7 +64,12 @@ class Desk:
             "version": "0.1.0",
             "started": "2026-09-28T06:00:00+00:00",
             "now": NOW,
-            "review": 2,
+            "review": {
+                "people": 2,
+                "kinds": {},
+                "effects": {},
+                "words": "2 people vouch for a change",
+            },
             "repository": self.repository,
             "served": self.served,
             "sources": [{"name": "student-system", "state": "current", "reason": ""}],

@@ -174,7 +174,7 @@ def test_the_text_says_who_begins_and_with_what() -> None:
 
 
 def needed(old: configs.Config, new: configs.Config, people: int, path: str) -> int:
-    return plans.needed(plans.make(old, new, views(old), views(new)), people)(path)
+    return plans.needed(plans.make(old, new, views(old), views(new)), plans.Rule(people))(path)
 
 
 @pytest.mark.parametrize(
@@ -187,6 +187,60 @@ def test_a_narrowing_needs_one_fewer_but_one(people: int, widening: int, narrowi
     assert needed(config(), wider, people, "permissions/none.yaml") == widening
     assert needed(config(), narrower, people, "permissions/math.yaml") == narrowing
     assert needed(config(), narrower, people, "README.md") == widening
+
+
+LISTING = texts.HEAD + "kind: Listing\nname: math\ntitle: Math\ncompany: Math\n"
+RULE = plans.Rule(2, {"SftpTarget": 3, "Listing": 1}, {"narrowing": 2, "files": 1, "gaining": 4})
+
+
+@pytest.mark.parametrize(
+    "rule, path, number",
+    [
+        (RULE, "permissions/none.yaml", 2),
+        (RULE, "permissions/math.yaml", 2),
+        (RULE, "sftp-targets/math.yaml", 3),
+        (RULE, "catalog/math.yaml", 1),
+        (RULE, "README.md", 1),
+        (plans.Rule(1), "README.md", 1),
+        (plans.Rule(2, {"Permission": 1}), "permissions/none.yaml", 1),
+        (plans.Rule(2, {"Permission": 1}), "permissions/math.yaml", 1),
+        (plans.Rule(2, {"Permission": 4}), "permissions/math.yaml", 3),
+        (plans.Rule(2, {}, {"narrowing": 1}), "permissions/math.yaml", 1),
+        (plans.Rule(3, {"Permission": 4}, {"narrowing": 1}), "permissions/math.yaml", 3),
+        (plans.Rule(2, {}, {"widening": 3}), "permissions/none.yaml", 3),
+        (plans.Rule(2, {"Permission": 4}, {"widening": 3}), "permissions/none.yaml", 4),
+    ],
+)
+def test_numbers_may_be_set_by_kind_and_by_effect(rule: plans.Rule, path: str, number: int) -> None:
+    new = config(
+        sftp_targets__math=TARGET,
+        catalog__math=LISTING,
+        permissions__none=texts.permission("none"),
+        permissions__math=None,
+    )
+
+    assert plans.needed(plans.make(config(), new), rule)(path) == number
+
+
+def test_what_somebody_gains_today_raises_and_never_lowers() -> None:
+    new = config(permissions__none=texts.permission("none"))
+    plan = plans.make(config(), new, views(config()), views(new))
+
+    def number(rule: plans.Rule) -> int:
+        return plans.needed(plan, rule)("permissions/none.yaml")
+
+    assert number(RULE) == 4
+    assert number(plans.Rule(2, {}, {"gaining": 1})) == 2
+    assert RULE.most == 4
+
+
+def test_a_rule_is_told_in_one_line() -> None:
+    assert str(plans.Rule()) == "2 people vouch for a change"
+    assert str(plans.Rule(1)) == "one person alone vouches for a change"
+    assert str(plans.Rule(0)) == "nobody has to vouch for a change"
+    assert str(plans.Rule(2, {"SftpTarget": 3}, {"narrowing": 1})) == (
+        "2 people vouch for a change (SftpTarget: 3, narrowing: 1)"
+    )
 
 
 def test_a_gain_raises_what_is_needed_for_the_documents_about_it() -> None:
@@ -205,7 +259,7 @@ def test_a_gain_that_no_document_states_raises_everything() -> None:
     plan = plans.make(config(), config(permissions__math=None))
     gaining = exposure(config(), config(permissions__none=texts.permission("none")))
 
-    raised = plans.needed(plans.Plan(plan.changes, (gaining,)), 2)
+    raised = plans.needed(plans.Plan(plan.changes, (gaining,)), plans.Rule())
 
     assert raised("permissions/math.yaml") == 2
 
@@ -291,7 +345,9 @@ def test_other_kinds_narrow_when_they_are_switched_off_or_removed() -> None:
     assert plans.narrowing.narrowing(on, None)
     assert not plans.narrowing.narrowing(None, off)
     assert plans.narrowing.narrowing(application(agreement=agreed), application(agreement=sooner))
-    assert not plans.narrowing.narrowing(application(agreement=agreed), application(agreement=other))
+    assert not plans.narrowing.narrowing(
+        application(agreement=agreed), application(agreement=other)
+    )
     assert not plans.narrowing.narrowing(application(agreement=agreed), application())
     assert plans.narrowing.narrowing(
         application(rest={"versions": ["1.1", "1.2"]}), application(rest={"versions": ["1.2"]})

@@ -1,10 +1,12 @@
 """Settings: relative paths, listener rules, and every problem told at once."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from rosterd import errors, settings
+from rosterd import documents, errors, settings
+from rosterd.plans import needing
 
 MINIMAL = """
 [repository]
@@ -37,6 +39,21 @@ def test_absolute_paths_stay_as_they_are() -> None:
 def test_two_people_vouch_for_a_change_unless_said_otherwise() -> None:
     assert load(MINIMAL).review.people == 2
     assert load(MINIMAL + "[review]\npeople = 1\n").review.people == 1
+
+
+def test_other_numbers_of_people_may_be_set_by_kind_and_by_effect() -> None:
+    text = "[review.kinds]\nSftpTarget = 3\n[review.effects]\nnarrowing = 1\n"
+    review = load(MINIMAL + text).review
+
+    assert (review.kinds, review.effects) == ({"SftpTarget": 3}, {"narrowing": 1})
+    for slip in ("[review.kinds]\nSftpTargets = 3\n", "[review.effects]\nwidening = 0\n"):
+        with pytest.raises(errors.InputError, match=r"review\.(kinds|effects)"):
+            load(MINIMAL + slip)
+
+
+def test_every_kind_and_effect_may_get_a_number() -> None:
+    assert set(documents.KINDS) <= set(get_args(settings.Kind))
+    assert get_args(settings.Effect) == needing.EFFECTS
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,12 @@ id, name, or what a condition about people compares with.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
 
 from rosterd import configs
-from rosterd.plans import diffing, exposing, narrowing, noticing
+from rosterd.plans import diffing, exposing, narrowing, needing, noticing
 
 __all__ = [
     "PEOPLE",
@@ -24,6 +23,7 @@ __all__ = [
     "FieldChange",
     "Notice",
     "Plan",
+    "Rule",
     "Views",
     "as_json",
     "count",
@@ -47,6 +47,8 @@ Delta = exposing.Delta
 Exposure = exposing.Exposure
 Notice = noticing.Notice
 Views = exposing.Views
+Rule = needing.Rule
+needed = needing.needed
 diff = diffing.diff
 exposure = exposing.exposure
 
@@ -88,29 +90,6 @@ def make(
 def under_rule(plan: Plan, people: int) -> Plan:
     """The same plan, warning of a review rule of fewer than two people."""
     return replace(plan, warnings=(*noticing.of_rule(people), *plan.warnings))
-
-
-def needed(plan: Plan, people: int) -> Callable[[str], int]:
-    """How many people have to vouch for a path, when `people` is the number for a change.
-
-    A structural narrowing needs one fewer, but at least one. An application that gains something
-    raises every document about it to the full number; when none of these changed, the gain follows
-    from something else, and everything needs the full number.
-    """
-    fewer = min(people, max(people - 1, 1))
-    narrow = {change.path: change for change in plan.changes if change.narrowing}
-    gaining = {each.application for each in plan.exposure or () if each.gains}
-    touched = {change.application for change in plan.changes}
-    everything = bool(gaining - touched)
-    changed = {change.path for change in plan.changes}
-
-    def number(path: str) -> int:
-        if path in narrow:
-            return people if everything or narrow[path].application in gaining else fewer
-        # A document whose meaning stays (its comments changed) opens nothing either.
-        return fewer if path not in changed and narrowing.is_document_path(path) else people
-
-    return number
 
 
 def as_json(plan: Plan, *, exact: bool = False) -> dict[str, Any]:

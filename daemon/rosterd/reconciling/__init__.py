@@ -14,13 +14,12 @@ import collections
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from rosterd import configs, credentials, errors, git, plans, settings, statements, storage, worlds
-from rosterd.git import people, witnesses
-from rosterd.reconciling import applying, candidates, conditions
+from rosterd import configs, credentials, errors, git, plans, settings, storage, worlds
+from rosterd.reconciling import applying, candidates, conditions, recording, vouching
 from rosterd.reconciling.candidates import restore
 from rosterd.reconciling.conditions import Condition, Ended, Status, Trigger
 
@@ -53,11 +52,10 @@ class Reconciling:
         self._store = store
         self._worlds = served
         self._clock = clock
-        self._applying = applying.Applying(store, served, keys, clock, machine.review.people)
+        self._vouching = vouching.Vouching(machine, mirror, store, clock)
+        self._recording = recording.Recording(machine, mirror, store, self._vouching.rule, clock)
+        self._applying = applying.Applying(store, served, keys, clock, self._recording)
         self._reader = candidates.Reader(mirror)
-        self._witnesses = witnesses.Witnesses(
-            mirror, repository=machine.repository.id, branch=machine.repository.branch
-        )
         self._status = conditions.beginning(clock())
         self._asking: list[str] = []
         self._history: collections.deque[Ended] = collections.deque(maxlen=conditions.KEPT)
@@ -83,6 +81,11 @@ class Reconciling:
     def history(self) -> list[Ended]:
         """The last passes that ended differently from the one before, the newest first."""
         return list(self._history)
+
+    @property
+    def rule(self) -> plans.Rule:
+        """How many people have to vouch for a change."""
+        return self._vouching.rule
 
     @property
     def heartbeat(self) -> float:
@@ -176,6 +179,7 @@ class Reconciling:
         self._ask("Fetched")
         await self._applying.load()
         self._remember()
+        await self._recording.look()
         newest = await self._fetch()
         if self._applying.applied is None:
             await self._begin(newest)
@@ -219,7 +223,8 @@ class Reconciling:
             )
         config, candidate = await self._valid(pin)
         proof = applying.Proof("pinned by the administrator of this machine", ())
-        await self._applying.apply(candidate, config, lambda _: proof)
+        occasion = await self._recording.occasion(None, pin, self._trigger)
+        await self._applying.apply(candidate, config, lambda _: proof, occasion)
 
     async def _descends(self, accepted: str, newest: str) -> None:
         if await self._mirror.is_ancestor(accepted, newest):
@@ -243,27 +248,12 @@ class Reconciling:
         config, candidate = await self._valid(newest)
         self._ask("Vouched")
         changed = await self._reader.changes(accepted.commit, newest)
-        listed = await self._people()
-        heard = await self._witnesses.hear(accepted.commit, newest, changed, listed, self._clock())
+        heard = await self._vouching.hear(accepted.commit, newest, changed)
         self._tick()
-        used = await self._used(heard.stated)
 
         def judge(plan: plans.Plan) -> applying.Proof:
-            need = plans.needed(plan, self._settings.review.people)
-            verdict = statements.judge(changed, heard.stated, need, used)
-            if not verdict.accepted:
-                raise conditions.Stop(
-                    "Vouched",
-                    "NotVouched",
-                    "waits for people to vouch for it: "
-                    + "; ".join(str(missing) for missing in verdict.missing[:5]),
-                    missing=verdict.missing,
-                    ignored=heard.ignored,
-                    plan=plan,
-                    problems=candidate.problems,
-                )
-            spent = statements.spent(changed, heard.passed, heard.stated, used)
-            return applying.Proof(verdict.proven, verdict.people, spent)
+            need = plans.needed(plan, self._vouching.rule)
+            return heard.proof(need, plan, candidate.problems)
 
         # First without the roster: a plan over every view is not made for what nobody vouched for.
         judge(plans.make(self._worlds.current.config, config))
@@ -275,7 +265,8 @@ class Reconciling:
             self._ask("Applied")
             return proof
 
-        await self._applying.apply(candidate, config, decide)
+        occasion = await self._recording.occasion(accepted.commit, newest, self._trigger)
+        await self._applying.apply(candidate, config, decide, occasion)
 
     async def _valid(self, commit: str) -> tuple[configs.Config, candidates.Candidate]:
         self._ask("Valid")
@@ -295,25 +286,6 @@ class Reconciling:
                 problems=candidate.problems,
             )
         return candidate.config, candidate
-
-    async def _people(self) -> people.People:
-        review = self._settings.review
-        try:
-            return await asyncio.to_thread(
-                people.load, review.allowed_signers, review.revoked_keys, self._clock()
-            )
-        except errors.InputError as error:
-            raise conditions.Stop(
-                "Vouched", "Keys", error.args[0], problems=error.problems
-            ) from error
-
-    async def _used(self, stated: Sequence[statements.Statement]) -> frozenset[str]:
-        digests = [
-            statement.digest(change.path)
-            for statement in stated
-            for change in statement.transitions
-        ]
-        return await self._store.run(lambda kept: kept.used_statements(digests))
 
     # ------------------------------------------------------------ telling
 

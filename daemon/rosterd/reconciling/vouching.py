@@ -49,7 +49,7 @@ class Testimony:
             statements.turned(self.changed, self.passed),
             self.rewritten,
         )
-        return applying.Proof(verdict.proven, verdict.people, counted)
+        return applying.Proof(verdict.proven, verdict.people, counted, verdict.paths)
 
 
 class Vouching:
@@ -62,6 +62,7 @@ class Vouching:
         store: storage.Storage,
         clock: Callable[[], datetime],
     ) -> None:
+        self.rule = rule(machine.review)
         self._review = machine.review
         self._store = store
         self._clock = clock
@@ -109,3 +110,8 @@ class Vouching:
             for change in statement.transitions
         ]
         return await self._store.run(lambda kept: kept.used_statements(digests))
+
+
+def rule(review: settings.Review) -> plans.Rule:
+    """How many people the settings ask for."""
+    return plans.Rule(review.people, {**review.kinds}, {**review.effects})

@@ -174,7 +174,7 @@ class Console:
         text = self._templates.get_template("status.html").render(
             who=operator,
             headline=headline(status),
-            rule=_rule(status["review"]),
+            rule=status["review"]["words"],
             applications=sorted(applications, key=lambda each: each["title"].casefold()),
             receiving=sum(each["refusal"] is None for each in applications),
             imports=imports,
@@ -211,14 +211,6 @@ def headline(status: desk.Status) -> dict[str, str]:
 
 def _said(mood: str, title: str, text: str) -> dict[str, str]:
     return {"mood": mood, "title": title, "text": text}
-
-
-def _rule(people: int) -> str:
-    if people == 0:
-        return "changes apply unproven: nobody has to vouch"
-    if people == 1:
-        return "one person vouches for each change"
-    return f"{people} people vouch for each change"
 
 
 # ---------------------------------------------------------------- filters

@@ -104,13 +104,22 @@ class Ending(TypedDict):
     message: str
 
 
+class Review(TypedDict):
+    """How many people have to vouch for a change: for every one, by kind, by effect, in words."""
+
+    people: int
+    kinds: dict[str, int]
+    effects: dict[str, int]
+    words: str
+
+
 class Status(TypedDict):
     """The daemon at a glance."""
 
     version: str
     started: str
     now: str
-    review: int
+    review: Review
     """How many people have to vouch for a change, by the settings of this machine."""
     repository: Repository
     served: Served
