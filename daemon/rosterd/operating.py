@@ -245,6 +245,7 @@ class Operating:
                 "document": each.document,
                 "set": _maybe(each.set_at),
                 "used": each.used,
+                "needed": each.needed,
             }
             for each in await self.exports_loop.named_secrets()
         ]

@@ -29,6 +29,15 @@ def _application(name: str, title: str, **more: Any) -> desk.Application:
     return {**made, **more}  # type: ignore[typeddict-item]  # keys of the tests' own tables
 
 
+def condition(
+    step: str, status: Any = "yes", reason: str = "", message: str = ""
+) -> desk.Condition:
+    return {
+        "type": step, "status": status, "reason": reason or step, "message": message,
+        "since": "2026-10-02T15:10:00Z", "seen": COMMIT, "applied": COMMIT,
+    }  # fmt: skip
+
+
 class Desk:
     """Answers from memory and remembers what was asked of it."""
 
@@ -58,6 +67,12 @@ class Desk:
             },
         }  # fmt: skip
         self.silent: list[str] = []
+        self.conditions: list[desk.Condition] = [
+            condition(step) for step in
+            ("Fetched", "Vouched", "Valid", "Planned", "Guarded", "Applied", "Ready")
+        ]  # fmt: skip
+        self.endings: list[desk.Ending] = []
+        self.warnings: list[str] = []
 
     def status(self) -> desk.Status:
         return {
@@ -74,7 +89,20 @@ class Desk:
             "served": self.served,
             "sources": [{"name": "student-system", "state": "current", "reason": ""}],
             "silent": self.silent,
-        }
+            "conditions": self.conditions,
+            "history": [
+                {
+                    "time": "2026-10-02T15:10:00Z", "candidate": COMMIT, "reason": "Applied",
+                    "message": "the newest commit is served", "trigger": "webhook",
+                }
+            ],
+            "endings": self.endings,
+            "warnings": self.warnings,
+        }  # fmt: skip
+
+    async def metrics(self) -> bytes:
+        self.asked.append(("metrics",))
+        return b"# HELP rosterd_x x\n"
 
     async def applications(self) -> Sequence[desk.Application]:
         return [
@@ -161,7 +189,15 @@ class Desk:
         return {"target": target, "server": "sftp", "host_key": "ssh-ed25519", "steps": []}
 
     async def secrets(self) -> Sequence[desk.Secret]:
-        return [{"name": "password", "document": "SftpTarget/x", "set": None, "used": True}]
+        return [
+            {
+                "name": "password",
+                "document": "SftpTarget/x",
+                "set": None,
+                "used": True,
+                "needed": True,
+            }
+        ]
 
     async def set_secret(self, name: str, value: str, who: str) -> str:
         self.asked.append(("set", name, value, who))

@@ -6,6 +6,7 @@ told with what to start.
 """
 
 import asyncio
+import json as json_format
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,3 +83,20 @@ async def _call(socket: Path, method: str, path: str, json: Any, wait: float) ->
         known = str(problem).startswith("cannot ")
         raise errors.InputError(str(problem) if known else f"cannot do that: {problem}")
     return answer
+
+
+def print_json(answer: object) -> None:
+    """For machines: everything that the daemon said."""
+    click.echo(json_format.dumps(answer, indent=2, ensure_ascii=False))
+
+
+def short(commit: str | None) -> str:
+    """A commit's id as people read it."""
+    return commit[:12] if commit else "none"
+
+
+def time(text: str | None) -> str:
+    """2026-08-01T02:00:05.123+00:00 → 2026-08-01 02:00:05Z."""
+    if not text:
+        return "never"
+    return text[:19].replace("T", " ") + "Z"

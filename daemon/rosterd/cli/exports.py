@@ -147,7 +147,7 @@ def set_secret(name: str, settings_path: Path) -> None:
 def list_secrets(settings_path: Path, as_json: bool) -> None:
     """List names of secrets, never values.
 
-    Exit status 1 when a document names one that is not set.
+    Exit status 1 when one is not set that an enabled target names.
     """
     answer = asking.call(settings_path, "GET", "/v1/secrets")
     if as_json:
@@ -160,14 +160,22 @@ def list_secrets(settings_path: Path, as_json: bool) -> None:
                     each["name"],
                     each["document"],
                     _time(each["set"]),
-                    "" if each["used"] else "no document names it",
+                    _note(each),
                 )
                 for each in answer["secrets"]
             ],
             below=["note"],
             empty="no document names a secret",
         )
-    raise SystemExit(1 if any(each["set"] is None for each in answer["secrets"]) else 0)
+    raise SystemExit(
+        1 if any(each["set"] is None and each["needed"] for each in answer["secrets"]) else 0
+    )
+
+
+def _note(secret: dict[str, Any]) -> str:
+    if not secret["used"]:
+        return "no document names it"
+    return "" if secret["needed"] or secret["set"] else "its target is disabled"
 
 
 def _read_all() -> str:

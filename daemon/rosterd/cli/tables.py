@@ -26,6 +26,8 @@ _STYLES = {
     "untrusted": "red",
     "NO ACCESS": "bright_black",
 }
+_ANSWERS = {"yes": "green", "no": "red", "unknown": "yellow"}
+"""For a whole cell only: a text that begins with "no" is no answer."""
 
 
 def _window() -> int | None:
@@ -138,6 +140,8 @@ def _text(value: object) -> str:
 
 def _colour(text: str) -> str | None:
     """That of the words which the text is or begins with."""
+    if text in _ANSWERS:
+        return _ANSWERS[text]
     for words, colour in _STYLES.items():
         if text == words or text.startswith((f"{words} ", f"{words}:")):
             return colour

@@ -26,6 +26,8 @@ class Named:
     """None while it is missing."""
     used: bool
     """Whether the applied config names it in that document."""
+    needed: bool = False
+    """Whether a delivery wants it: the document is an enabled target."""
 
 
 class Secrets:
@@ -65,14 +67,20 @@ class Secrets:
 
     async def names(self, config: configs.Config | None) -> list[Named]:
         """Every name that is used or kept, by name; never a value."""
-        uses = _uses(config)
+        uses, enabled = _uses(config), _enabled(config)
         kept = {secret.name: secret for secret in await self._state.run(_secrets)}
         found = [
-            Named(name, secret.document, secret.time, uses.get(name) == secret.document)
+            Named(
+                name,
+                secret.document,
+                secret.time,
+                uses.get(name) == secret.document,
+                uses.get(name) == secret.document and secret.document in enabled,
+            )
             for name, secret in kept.items()
         ]
         missing = [
-            Named(name, document, None, used=True)
+            Named(name, document, None, used=True, needed=document in enabled)
             for name, document in uses.items()
             if name not in kept or kept[name].document != document
         ]
@@ -114,6 +122,12 @@ def _uses(config: configs.Config | None) -> dict[str, str]:
         for target in config.targets.values()
         for name in target.authentication.secrets.values()
     }
+
+
+def _enabled(config: configs.Config | None) -> frozenset[str]:
+    """Documents of the targets that are delivered to."""
+    targets = config.targets.values() if config is not None else ()
+    return frozenset(_document(target) for target in targets if target.enabled)
 
 
 def _document(target: documents.SftpTarget) -> str:

@@ -179,6 +179,7 @@ class Console:
             receiving=sum(each["refusal"] is None for each in applications),
             imports=imports,
             exports=exports,
+            listed=_LISTED,
             **status,
         )
         return web.Response(text=text, content_type="text/html")
@@ -260,6 +261,7 @@ _FILTERS: Final[dict[str, Callable[..., str]]] = {
     "size": _size,
     "missing": _missing,
     "mood": _mood,
+    "answer": lambda status: {"yes": "good", "no": "bad"}.get(status, "none"),
     "level_class": lambda level: {"NO ACCESS": "no", "FULL ACCESS": "all"}.get(level, "some"),
     "level_word": lambda level: level.removesuffix(" ACCESS").capitalize(),
 }

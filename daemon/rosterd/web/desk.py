@@ -216,6 +216,8 @@ class Secret(TypedDict):
     document: str
     set: str | None
     used: bool
+    needed: bool
+    """Whether a delivery wants it now."""
 
 
 class Desk(Protocol):

@@ -1,0 +1,171 @@
+"""`rosterd status` and `rosterd reconcile`: where the daemon stands, and why.
+
+The words are the daemon's; this only lays them out. What waits for a person comes last, where it
+is still on the screen when the command has ended.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rosterd.cli import asking, tables
+
+_SUSPENDED = "Suspended"
+"""Reason of a condition while the repository says `suspended`."""
+
+
+@click.command()
+@asking.settings_option
+@asking.json_option
+@click.option("--history", is_flag=True, help="Show the last passes that ended differently.")
+def status(settings_path: Path, as_json: bool, history: bool) -> None:
+    """Say what is served, and what waits for whom.
+
+    Each step of reconciling is a condition: yes, no, or unknown when the last pass ended before it.
+
+    Exit status 1 when the newest commit is not what is served, or a loop is silent.
+    """
+    answer = asking.call(settings_path, "GET", "/v1/status")
+    if as_json:
+        asking.print_json(answer["history"] if history else answer)
+    elif history:
+        _show_history(answer["history"])
+    else:
+        _show_status(answer)
+    healthy = answer["repository"]["state"] == "applied" and answer["served"]["ready"]
+    raise SystemExit(0 if healthy and not answer["silent"] else 1)
+
+
+@click.command()
+@asking.settings_option
+@asking.json_option
+def reconcile(settings_path: Path, as_json: bool) -> None:
+    """Look at the config repository now; say what came of it.
+
+    It waits for a pass that begins after this call. Exit status 1 when the newest commit is not
+    what is served, or the repository says that nothing shall be applied.
+    """
+    answer = asking.call(settings_path, "POST", "/v1/reconcile")
+    if as_json:
+        asking.print_json(answer)
+    else:
+        _show_status(answer)
+    suspended = [each for each in answer["conditions"] if each["reason"] == _SUSPENDED]
+    for each in suspended[:1]:
+        told = f"SUSPENDED: nothing is applied, and asking again changes nothing. {each['message']}"
+        click.echo(click.style(told, fg="red", bold=True), err=True)
+    raise SystemExit(0 if answer["repository"]["state"] == "applied" else 1)
+
+
+def _show_status(answer: dict[str, Any]) -> None:
+    repository, served = answer["repository"], answer["served"]
+    reason = _reason(repository)
+    pairs: list[tuple[str, object]] = [
+        ("repository", f"{repository['id']}, branch {repository['branch']}"),
+        (
+            "newest commit",
+            f"{asking.short(repository['fetched'])}, looked at {asking.time(repository['looked'])}",
+        ),
+        ("state", f"{repository['state']}{reason}"),
+        ("review", answer["review"]["words"]),
+        ("serving", _serving(served)),
+        ("vouched for by", _vouched(served)),
+        ("roster", _roster(served)),
+    ]
+    pairs += [("source", _source(each)) for each in answer["sources"]]
+    if answer["silent"]:
+        pairs.append(("silent loops", ", ".join(answer["silent"])))
+    tables.fields(pairs)
+    click.echo()
+    _show_conditions(answer["conditions"])
+    for problem in repository["problems"]:
+        click.echo(f"  {problem}")
+    if repository["missing"]:
+        click.echo("\nMissing statements:")
+        tables.show(
+            ["path", "needed", "vouched for by"],
+            [
+                (each["path"], each["needed"], ", ".join(each["have"]) or "nobody")
+                for each in repository["missing"]
+            ],
+            right=["needed"],
+        )
+        commit = asking.short(repository["fetched"])
+        click.echo(f"\nAnother person looks at it and vouches: rosterd approve {commit}")
+    for line in (*answer["warnings"], *(each["message"] for each in answer["endings"])):
+        click.echo(click.style(f"\nwarning: {line}", fg="yellow"))
+
+
+def _show_conditions(conditions: list[dict[str, Any]]) -> None:
+    tables.show(
+        ["condition", "answer", "since", "reason", "message"],
+        [
+            (
+                each["type"],
+                each["status"],
+                asking.time(each["since"]),
+                each["reason"],
+                each["message"],
+            )
+            for each in conditions
+        ],
+        below=["message"],
+    )
+
+
+def _show_history(history: list[dict[str, Any]]) -> None:
+    tables.show(
+        ["ended", "woken by", "commit", "reason", "message"],
+        [
+            (
+                asking.time(each["time"]),
+                each["trigger"],
+                asking.short(each["candidate"]),
+                each["reason"],
+                each["message"],
+            )
+            for each in history
+        ],
+        below=["message"],
+        empty="no pass has ended yet",
+    )
+
+
+def _reason(repository: dict[str, Any]) -> str:
+    """Why it is in this state, below it; who has to vouch stands in a table of its own."""
+    if repository["missing"]:
+        return "\nwaits for people to vouch for it; until then what was accepted before counts"
+    return "".join(f"\n{line}" for line in repository["reason"].splitlines() if line.strip())
+
+
+def _source(source: dict[str, Any]) -> str:
+    reason = f"\n{source['reason']}" if source["reason"] else ""
+    return f"{source['name']}: {source['state']}{reason}"
+
+
+def _serving(served: dict[str, Any]) -> str:
+    if served["commit"] is None:
+        return "nothing: no commit is accepted yet"
+    if not served["ready"]:
+        return f"nothing: commit {asking.short(served['commit'])} is accepted, but there is no roster yet"
+    return f"commit {asking.short(served['commit'])}, applied {asking.time(served['applied'])}"
+
+
+def _vouched(served: dict[str, Any]) -> str:
+    people = served["people"]
+    if served["commit"] is None:
+        return "-"
+    if not people:
+        return "the administrator who pinned it, or nobody (unproven)"
+    keys = "one person's key" if len(people) == 1 else f"{len(people)} people's keys"
+    return f"{keys} ({', '.join(people)})"
+
+
+def _roster(served: dict[str, Any]) -> str:
+    if served["generation"] is None:
+        return "none imported yet; `rosterd roster imports` says what was tried"
+    counts = ", ".join(f"{count:,} {name}" for name, count in served["counts"].items())
+    return (
+        f"generation {served['generation']}, published {asking.time(served['published'])}\n{counts}"
+    )
