@@ -782,6 +782,21 @@ def test_a_folder_that_changes_while_it_is_copied_is_left_for_later(
 # ---------------------------------------------------------------- the process
 
 
+async def test_a_process_that_nobody_listens_to_any_more_is_ended(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        "yes", stdout=asyncio.subprocess.PIPE, start_new_session=True, limit=100
+    )
+    assert process.stdout is not None
+    await process.stdout.readline()
+    while not process.stdout._paused:  # noqa: ASYNC110  # type: ignore[attr-defined]  # too much has come; no event tells of it
+        await asyncio.sleep(0)
+
+    async with asyncio.timeout(5):
+        await calling.end(process)
+
+    assert process.returncode is not None
+
+
 async def test_the_subprocess_builds_and_tells_how_far_it_is(imports: Imports) -> None:
     folder = packages.write(imports.source_folder, packages.contents(packages.district()))
     heard: list[calling.Event] = []

@@ -22,6 +22,8 @@ SILENCE: Final = 900.0
 """Seconds without a word after which an import counts as hung; it speaks every 50,000 rows, and
 the longest it works in silence is putting a whole collection's segments together."""
 _LINE: Final = 2**22
+_GONE: Final = 10.0
+"""Seconds for a process that was killed to be gone."""
 _LAST: Final = frozenset({"built", "unchanged", "refused", "later", "failed"})
 _ENVIRONMENT: Final = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
 
@@ -56,9 +58,21 @@ async def build(
                     await process.wait()
         return last
     finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+        await end(process)
+
+
+async def end(process: asyncio.subprocess.Process) -> None:
+    """Leave nothing running of it and of what it started."""
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    # Python 3.11 tells of the end only when the pipe has ended too, and of a pipe that nobody
+    # reads, because too much had come, it never notices the end.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_GONE):
+            while process.stdout is not None and await process.stdout.read(2**16):
+                pass
             await process.wait()
 
 
