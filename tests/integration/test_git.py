@@ -1,5 +1,6 @@
 """The edge to git, with the real programs: what steers it, what it refuses, whom it believes."""
 
+import getpass
 import os
 import time
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ import pytest
 from rosterd import errors, git, settings, statements
 from rosterd.git import people, running, trees, witnesses
 from tests.integration import git_repositories as repositories
+from tests.integration import sshd
 
 NOW = datetime(2026, 9, 1, 12, tzinfo=UTC)
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
@@ -207,6 +209,35 @@ async def test_only_the_protocol_of_the_url_is_open(
     await mirror.prepare()
     with pytest.raises(errors.TemporaryError, match="not allowed"):
         await mirror.programs.git("ls-remote", str(site.bare), folder=mirror.folder)
+
+
+async def test_what_ssh_refuses_is_told_by_the_setting_to_look_at(
+    site: repositories.Site, tmp_path: Path
+) -> None:
+    site.commit({"a": "1"})
+    site.push()
+    stranger = repositories.make_person(tmp_path / "keys", "stranger")
+    known = tmp_path / "known_hosts"
+    with sshd.running(tmp_path / "sshd") as server:
+        client = server.work / "client"
+        known.write_text(f"[127.0.0.1]:{server.port} {server.host_key()}\n")
+
+        def mirror(name: str, key: Path, known_hosts: Path | None) -> git.Mirror:
+            return mirror_of(
+                site,
+                tmp_path / name,
+                url=f"ssh://{getpass.getuser()}@127.0.0.1:{server.port}{site.bare}",
+                ssh_key=key,
+                known_hosts=known_hosts,
+            )
+
+        assert await mirror("right", client, known).fetch() == site.head()
+        with pytest.raises(
+            errors.TemporaryError, match=r"not in repository\.known_hosts \(not set\)"
+        ):
+            await mirror("host", client, None).fetch()
+        with pytest.raises(errors.TemporaryError, match=r"does not take repository\.ssh_key"):
+            await mirror("key", stranger.key, known).fetch()
 
 
 async def test_a_branch_that_is_not_there_is_told(site: repositories.Site, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ nothing behind, can be killed, and is told by its environment and options, never
 machine or of the repository, what to do.
 
     running    one program, with a deadline, a bounded answer and no environment of ours
+    reaching   ssh, protocols, and what to look at when the repository cannot be reached
     people     allowed_signers and revoked_keys: key -> person
     mirrors    the mirror: fetch, trees, contents, what changed
     witnesses  verified statements: commits and detached ones

@@ -7,15 +7,13 @@ Whatever git answers may be as long as somebody who may push wants it: it is rea
 
 import asyncio
 import contextlib
-import re
-import shlex
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rosterd import errors, settings, statements
-from rosterd.git import running, trees
+from rosterd.git import reaching, running, trees
 
 CANDIDATE = "refs/rosterd/candidate"
 ACCEPTED = "refs/rosterd/accepted"
@@ -59,9 +57,9 @@ class Mirror:
                 "-c",
                 "protocol.allow=never",
                 "-c",
-                f"protocol.{_protocol(repository.url)}.allow=always",
+                f"protocol.{reaching.protocol(repository.url)}.allow=always",
             ),
-            {"GIT_SSH_COMMAND": _ssh(repository)},
+            {"GIT_SSH_COMMAND": reaching.ssh(repository)},
         )
 
     # ------------------------------------------------------------ keeping it
@@ -95,7 +93,12 @@ class Mirror:
                 await self._look_for_branch()
                 # The names of kept refs can be in the way of new ones: `a` of `a/b`.
                 await self._forget()
-            await self._fetch()
+            try:
+                await self._fetch()
+            except errors.TemporaryError as error:
+                words = str(error)
+                hint = reaching.hint(self._repository, words)
+                raise errors.TemporaryError(words + hint) from error
         return await self.resolve(CANDIDATE)
 
     async def _fetch(self) -> None:
@@ -339,38 +342,3 @@ def _blob(name: str) -> str | None:
 def _locks(folder: Path) -> bool:
     """Whether a crash left a lock. Nobody but this process works in the mirror."""
     return any(folder.glob("*.lock")) or any((folder / "refs").rglob("*.lock"))
-
-
-def _protocol(url: str) -> str:
-    if url.startswith("https://"):
-        return "https"
-    if url.startswith("ssh://"):
-        return "ssh"
-    if url.startswith(("/", "file:///")):
-        return "file"
-    if "://" not in url and re.match(r"[A-Za-z0-9][^/:]*:(?!:)", url):
-        return "ssh"
-    raise errors.InputError(
-        f"cannot use the repository URL {running.redacted(url)}: expected https://, ssh://,"
-        " user@host:path, or an absolute path"
-    )
-
-
-def _ssh(repository: settings.Repository) -> str:
-    known = repository.known_hosts or Path("/dev/null")
-    words = ["ssh", "-F", "/dev/null"]
-    if repository.ssh_key is not None:
-        words += ["-i", str(repository.ssh_key)]
-    for option in (
-        "IdentitiesOnly=yes",
-        "BatchMode=yes",
-        "StrictHostKeyChecking=yes",
-        f"UserKnownHostsFile={known}",
-        "GlobalKnownHostsFile=/dev/null",
-        "UpdateHostKeys=no",
-        "ConnectTimeout=10",
-        "ServerAliveInterval=15",
-        "ServerAliveCountMax=3",
-    ):
-        words += ["-o", option]
-    return shlex.join(words)
