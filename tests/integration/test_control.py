@@ -18,7 +18,7 @@ from rosterd import errors
 from rosterd.web import app, console, control, listening, operators
 from tests.integration import operators_desk, vendors
 
-VIEWER, OPERATOR = "viewer-token", "operator-token"
+VIEWER, OPERATOR, METERS = "viewer-token", "operator-token", "metrics-token"
 
 
 def write_tokens(path: Path, *extra: str) -> Path:
@@ -171,7 +171,7 @@ def test_a_file_in_the_way_of_the_socket_is_left_alone(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- the console's JSON
 
 
-async def test_the_console_reads_with_a_token_and_changes_nothing(tmp_path: Path) -> None:
+async def test_the_console_answers_tokens_by_their_role(tmp_path: Path) -> None:
     desk = operators_desk.Desk()
     async with on_console(desk, write_tokens(tmp_path / "tokens")) as session:
         for endpoint in control.ENDPOINTS:
@@ -179,19 +179,55 @@ async def test_the_console_reads_with_a_token_and_changes_nothing(tmp_path: Path
             for token, status in [(None, 401), ("wrong", 401), (VIEWER, 200), (OPERATOR, 200)]:
                 headers = bearer(token) if token else {}
                 async with session.request(endpoint.method, path, headers=headers) as response:
-                    expected = status if endpoint.console else 404
+                    allowed = endpoint.role == "viewer" or token != VIEWER
+                    expected = (status if allowed else 403) if endpoint.console else 404
                     assert response.status == expected, (path, token)
                     assert "error" in await response.json() or expected == 200
 
-    assert {asked[0] for asked in desk.asked} <= {"imports", "exports"}
+    assert {asked[0] for asked in desk.asked} <= {"imports", "exports", "reconcile"}
 
 
-def test_what_browsers_are_offered_only_reads() -> None:
+def test_what_browsers_are_offered_changes_nothing() -> None:
     offered = [endpoint for endpoint in control.ENDPOINTS if endpoint.console]
 
-    assert offered
-    assert {endpoint.method for endpoint in offered} == {"GET"}
+    assert {endpoint.method for endpoint in offered if endpoint.role == "viewer"} == {"GET"}
+    assert [each.path for each in offered if each.method != "GET"] == ["/v1/reconcile"]
     assert not [endpoint.path for endpoint in offered if "secret" in endpoint.path]
+
+
+async def test_a_page_of_another_site_cannot_reconcile_with_somebodys_session(
+    tmp_path: Path,
+) -> None:
+    desk = operators_desk.Desk()
+    async with on_console(desk, write_tokens(tmp_path / "tokens")) as session:
+        async with session.post("/sign-in", data={"token": OPERATOR}) as response:
+            assert response.url.path == "/"
+        async with session.post("/v1/reconcile") as response:
+            assert response.status == 403
+            assert "the token itself" in (await response.json())["error"]
+
+    assert ("reconcile",) not in desk.asked
+
+
+async def test_metrics_have_a_role_that_reads_nothing_else(tmp_path: Path) -> None:
+    desk = operators_desk.Desk()
+    line = f"prometheus metrics {sha256(METERS.encode()).hexdigest()}"
+    async with on_console(desk, write_tokens(tmp_path / "tokens", line)) as session:
+        for token, status in [(None, 401), ("wrong", 401), (METERS, 200), (VIEWER, 200)]:
+            headers = bearer(token) if token else {}
+            async with session.get("/metrics", headers=headers) as response:
+                assert response.status == status
+                assert ("rosterd_x" in await response.text()) == (status == 200)
+                if status == 200:
+                    assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        async with session.get("/v1/status", headers=bearer(METERS)) as response:
+            assert response.status == 403
+        async with session.get("/", headers=bearer(METERS)) as response:
+            assert response.status == 403
+        async with session.post("/sign-in", data={"token": METERS}) as response:
+            assert response.status == 403
+
+    assert desk.asked == [("metrics",)] * 2
 
 
 async def test_a_line_that_is_removed_ends_that_ones_access(tmp_path: Path) -> None:
@@ -220,6 +256,27 @@ async def test_a_tokens_file_that_others_may_write_lets_nobody_in(
     assert operators.Operators(path).known(OPERATOR) is None
 
 
+def test_a_missing_tokens_file_is_told_once_and_again_when_it_has_gone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "tokens"
+    people = operators.Operators(path)
+
+    for _ in range(3):
+        assert people.problem == (
+            f"nobody may use the console: cannot read {path}: No such file or directory"
+        )
+    assert len(caplog.records) == 1
+    write_tokens(path)
+    assert people.problem == ""
+    path.write_text("# nobody\n")
+    assert people.problem == f"nobody may use the console: {path} names nobody"
+    path.unlink()
+    assert "No such file" in people.problem
+    assert len(caplog.records) == 2
+    assert operators.Operators(None).problem == ""
+
+
 def test_wrong_lines_are_named_and_leave_the_others(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -229,7 +286,7 @@ def test_wrong_lines_are_named_and_leave_the_others(
 
     assert people.known(VIEWER) == operators.Operator("ada", "viewer")
     assert people.known(OPERATOR) == operators.Operator("grace", "operator")
-    assert [record.getMessage().split()[-6] for record in caplog.records] == [
+    assert [record.getMessage().split()[-7] for record in caplog.records] == [
         f"{path}:{number}" for number in (4, 5, 6)
     ]
 
@@ -359,6 +416,32 @@ async def test_the_page_says_whose_statement_is_missing(tmp_path: Path) -> None:
     assert "permissions/math-galaxy.yaml" in text
     assert "vouched for by ada@example.org; 1 more person has to" in text
     assert "rosterd approve" in text
+
+
+async def test_the_page_shows_conditions_passes_and_what_ends_soon(tmp_path: Path) -> None:
+    desk = operators_desk.Desk()
+    desk.conditions[4] = operators_desk.condition(
+        "Guarded", "no", "Frozen", "a freeze until Monday"
+    )
+    desk.conditions[5] = operators_desk.condition("Applied", "unknown", "NotAsked", "not asked")
+    desk.warnings = ["nobody may use the console: /etc/rosterd/operators names nobody"]
+    desk.endings = [
+        {
+            "application": "math-galaxy", "what": "agreement", "last": "2026-10-09", "days": 4,
+            "urgent": True, "message": "math-galaxy: its agreement ends in 4 days",
+        }
+    ]  # fmt: skip
+    async with on_console(desk, write_tokens(tmp_path / "tokens")) as session:
+        text = " ".join((await shown(session)).text.split())
+
+    for part in (
+        "To look after nobody may use the console",
+        "math-galaxy: its agreement ends in 4 days",
+        "Guarded No Frozen a freeze until Monday",
+        "Applied Unknown NotAsked not asked",
+        "3f5d8a1c9e Applied the newest commit is served webhook",
+    ):
+        assert part in text, part
 
 
 @pytest.mark.parametrize(
