@@ -1,9 +1,9 @@
 """What is kept of many nights says exactly what each night was, for every row and reader."""
 
-from pyroaring import BitMap, FrozenBitMap
-
 from hypothesis import given
 from hypothesis import strategies as st
+from pyroaring import BitMap, FrozenBitMap
+
 from rosterd import sightings
 
 READERS = ("north", "south", "east", "west")
@@ -88,14 +88,10 @@ def test_receipts_kept_as_differences_are_the_receipts(
         sets = {reader: BitMap(found) for reader, found in period.items()}
         bases = [(number, states[number]) for number in range(len(states))][-3:]
         base, groups = sightings.smallest(sets, bases)
-        marks = {number: readers for number, readers in enumerate(groups)}
+        marks = dict(enumerate(groups))
         partition = sightings.Partition.of(dict(enumerate(groups.values())))
-        told = {
-            reader: BitMap(found)
-            for reader, found in (states[base] if base is not None else {}).items()
-        }
-        for found in told.values():
-            found -= partition.rows
+        before = states[base] if base is not None else {}
+        told = {reader: found - partition.rows for reader, found in before.items()}
         for reader, found in sightings.folded([partition], marks).items():
             told[reader] = told.get(reader, BitMap()) | found
         assert {reader: set(found) for reader, found in told.items() if found} == {
@@ -112,11 +108,11 @@ def test_a_partition_is_read_as_it_was_kept(made: dict[frozenset[int], int]) -> 
     for found, mark in made.items():
         groups.setdefault(mark, BitMap()).update(found - taken)
         taken |= found
-    groups = {mark: found for mark, found in groups.items() if found}
+    groups = {mark: its for mark, its in groups.items() if its}
     read = sightings.Partition.unpacked(*sightings.Partition.of(groups).packed())
     assert read.groups() == groups
-    for mark, found in groups.items():
-        assert all(read.mark(row) == mark for row in found)
-        assert read.having({mark}) == found
+    for mark, its in groups.items():
+        assert all(read.mark(row) == mark for row in its)
+        assert read.having({mark}) == its
     assert read.having(set(groups)) == BitMap(taken)
     assert read.mark(77) is None

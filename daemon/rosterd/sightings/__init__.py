@@ -15,7 +15,7 @@ round: the rows whose audience changed, each with its new audience, for all appl
 
 from rosterd.sightings.audiences import Views, differences, folded, grouped, smallest
 from rosterd.sightings.fields import Fields, departed, served
-from rosterd.sightings.partitions import Partition
+from rosterd.sightings.partitions import Partition, mentions
 from rosterd.sightings.spans import Span, spans
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "differences",
     "folded",
     "grouped",
+    "mentions",
     "served",
     "smallest",
     "spans",

@@ -75,8 +75,8 @@ def folded(
     """Reader -> rows after all partitions of the chain, the oldest first; `marks` are audiences."""
     found: dict[Reader, BitMap] = {}
     for each in chain:
-        for rows in found.values():
-            rows -= each.rows  # in place
+        for known in found.values():
+            known.difference_update(each.rows)
         for mark, rows in each.groups().items():
             for reader in marks[mark]:
                 found.setdefault(reader, BitMap()).update(rows)

@@ -102,6 +102,13 @@ class Partition:
         return cls(rows, known, codes)
 
 
+def mentions(packed: bytes, marks: Iterable[int]) -> bool:
+    """Whether packed marks may hold one of these: no is certain, and costs little."""
+    _, count = _HEAD.unpack_from(packed)
+    known = zlib.decompressobj().decompress(packed[_HEAD.size :], 4 * count or 1)
+    return any(known.find(struct.pack("<I", mark)) >= 0 for mark in marks)
+
+
 def _width(count: int) -> int:
     """Bytes of a code when there are so many marks."""
     return 1 if count <= 1 << 8 else 2 if count <= 1 << 16 else 4

@@ -24,8 +24,8 @@ def spans(changes: Iterable[tuple[int, Iterable[Reader]]]) -> list[Span[Reader]]
     since: dict[Reader, int] = {}
     for number, audience in changes:
         now = frozenset(audience)
-        for reader in [each for each in since if each not in now]:
-            found.append(Span(reader, since.pop(reader), number))
+        over = [reader for reader in since if reader not in now]
+        found += [Span(reader, since.pop(reader), number) for reader in over]
         for reader in now:
             since.setdefault(reader, number)
     found += [Span(reader, begun, None) for reader, begun in since.items()]
