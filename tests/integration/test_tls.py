@@ -4,35 +4,26 @@ import http.client
 import re
 import socket
 import ssl
-import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.integration import processes
+from tests.integration import certificates, processes
 
 USERS = f"{processes.ROSTERING}/users"
 
 
 def certificate(folder: Path, name: str) -> None:
-    """A certificate for 127.0.0.1 and its key, as `openssl` makes them; the key comes first, as a
-    renewal may be seen half done.
+    """A certificate put in the place of the former; the key comes first, as a renewal may be seen
+    half done.
     """
-    made = folder / f".{name}"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *("-nodes", "-days", "2", "-subj", f"/CN={name}"),
-            *("-addext", "subjectAltName=IP:127.0.0.1"),
-            *("-keyout", f"{made}.key", "-out", f"{made}.pem"),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    Path(f"{made}.key").replace(folder / "tls.key")
-    Path(f"{made}.pem").replace(folder / "tls.pem")
+    with tempfile.TemporaryDirectory(dir=folder) as new:
+        made = certificates.make(Path(new), name)
+        made.key.replace(folder / "tls.key")
+        made.chain.replace(folder / "tls.pem")
 
 
 @dataclass(frozen=True)
