@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from rosterd import configs, documents, errors, storage, vault, worlds
+from rosterd import chain, configs, documents, errors, storage, vault, worlds
 
 LIFETIME = 3600.0
 """Seconds a token lasts, unless its key retires before."""
@@ -80,6 +80,8 @@ class Prepared:
 
     rows: tuple[storage.Credential, ...]
     revoked: frozenset[str]
+    notes: tuple[storage.Note, ...] = ()
+    """For the record: which pairs are made and which end, never what they are."""
 
 
 class Credentials:
@@ -133,7 +135,8 @@ class Credentials:
             rows.extend(self._resealed(row) for row in kept)
             if {row.key for row in self._live(name, now)} <= {row.key for row in kept}:
                 revoked.discard(name)  # otherwise a pair ends at once, and what it got ends with it
-        return Prepared(tuple(sorted(rows, key=_order)), frozenset(revoked))
+        notes = tuple(_notes(self._rows.values(), rows, self._moment()))
+        return Prepared(tuple(sorted(rows, key=_order)), frozenset(revoked), notes)
 
     def adopt(self, prepared: Prepared) -> None:
         """Go by what was prepared, once it is stored."""
@@ -152,7 +155,8 @@ class Credentials:
         def replace(store: storage.Store) -> None:
             for name in sorted(names):
                 mine = [row for row in prepared.rows if row.application == name]
-                store.replace_credentials(name, mine)
+                about = [note for note in prepared.notes if note.subject == name]
+                store.replace_credentials(name, mine, notes=about)
             for name in sorted(prepared.revoked):
                 store.delete_tokens(name)
 
@@ -188,8 +192,10 @@ class Credentials:
             raise errors.InputError(
                 f"cannot show credentials of {application}: no applied config has this application"
             )
-        action = storage.Action(self._moment(), who, "credentials.show", application)
-        await self._store.run(lambda store: store.note_action(action))
+        numbers = sorted(row.generation for row in rows)
+        details = {"application": application, "generations": numbers}
+        note = storage.Note("revealed", who, application, self._moment(), details)
+        await self._store.run(lambda store: store.note(note))
         _log.info("credentials shown application=%s to=%s", application, who)
         rows.sort(key=lambda row: (row.retires is not None, -row.generation))
         return tuple(
@@ -325,6 +331,28 @@ class Credentials:
 
     def _moment(self) -> datetime:
         return _moment(self._clock())
+
+
+def _notes(
+    old: Iterable[storage.Credential], new: Iterable[storage.Credential], now: datetime
+) -> Iterator[storage.Note]:
+    """What is to be put on record when `old` pairs give way to `new` ones, for each application."""
+    before = {(row.application, row.generation): row for row in old}
+    after = {(row.application, row.generation): row for row in new}
+    said: dict[str, list[str]] = {}
+    for key in sorted(before.keys() | after.keys()):
+        was, is_ = before.get(key), after.get(key)
+        words = said.setdefault(key[0], [])
+        if is_ is None:
+            words.append(f"number {key[1]} ended")
+        elif was is None or was.key != is_.key:
+            words.append(f"number {key[1]} made")
+        if is_ is not None and is_.retires and (was is None or was.retires != is_.retires):
+            words.append(f"number {key[1]} ends at {is_.retires.isoformat(timespec='seconds')}")
+    for application, words in said.items():
+        if words:
+            details = {"application": application, "what": words}
+            yield storage.Note("credentials", chain.DAEMON, application, now, details)
 
 
 def _dead(world: worlds.World, application: str) -> bool:

@@ -21,6 +21,7 @@ import pytest
 from rosterd import chain
 from rosterd.demo import installation as installations
 from rosterd.demo import receiving
+from rosterd.storage import sqlite as sqlite_store
 from tests.integration import comparing, demo_repository, processes
 
 MATH = "permissions/math-galaxy.yaml"
@@ -357,10 +358,14 @@ def _whole_state(site: Site, commit: str, least: int) -> None:
         (sound,) = state.execute("PRAGMA integrity_check").fetchone()
         state.row_factory = sqlite3.Row
         changes = [dict(row) for row in state.execute("SELECT * FROM changes ORDER BY number")]
-    entries = [(each["previous"], each["head"], each["entry"]) for each in changes]
-    commits = [json.loads(each["entry"])["commit"] for each in changes]
+    with contextlib.closing(sqlite_store.open_store(path, readonly=True)) as store:
+        records = store.recorded(limit=1_000_000)
+    commits = [change["commit"] for change in changes]
+    applied = [each for each in records if each.kind == "applied"]
 
     assert sound == "ok"
-    assert chain.verify(entries) == changes[-1]["head"]
+    assert chain.verify(records).fine
+    assert [each.number for each in applied] == [change["record"] for change in changes]
+    assert [each.read()["commit"] for each in applied] == commits
     assert commits[-1] == commit
     assert len(set(commits)) == len(commits) > least

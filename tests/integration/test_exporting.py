@@ -574,8 +574,9 @@ async def test_a_test_of_a_target_says_what_worked(house: House) -> None:
         await house.exports.test("other", "test")
 
     assert found.steps[-1] == "removed it"
-    actions = await house.state.run(lambda store: store.actions())
-    assert actions[0].action == "sftp.test"
+    (record,) = await house.state.run(lambda store: store.recorded())
+    entry = record.read()
+    assert (record.kind, entry["actor"], entry["subject"]) == ("sftp-test", "test", "math-sftp")
 
 
 async def test_the_heart_beats_while_a_server_hangs(server: sshd.Server, house: House) -> None:

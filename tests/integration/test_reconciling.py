@@ -759,11 +759,19 @@ async def test_the_chain_holds_every_change(place: Place) -> None:
     place.site.push()
     await place.look()
 
-    history = await place.stores[0].run(lambda store: store.history())
+    store = place.stores[0]
+    records = await store.run(lambda kept: kept.recorded())
+    history = await store.run(lambda kept: kept.history())
+    keys, pinned, changed = (each.read() for each in records if each.kind != "credentials")
 
-    entries = [(each.previous, each.head, each.entry) for each in reversed(history)]
-    assert len(entries) == 2
-    assert chain.verify(entries) == history[0].head
+    assert chain.verify(records) == chain.Verdict(len(records), records[-1].head)
+    assert [change.record for change in reversed(history)] == [
+        each for each in records if each.kind == "applied"
+    ]
+    assert sorted(keys["people"]) == ["alice@district.example", "bob@district.example"]
+    assert keys["why"] == "start"
+    assert pinned["from"] is None
+    assert (changed["from"], changed["commit"]) == (place.first, place.site.head())
 
 
 @pytest.mark.parametrize("damage", ["lock", "object", "head"])

@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from hashlib import sha256
 from pathlib import Path
 
 import apsw
 import pytest
 
-from rosterd import errors, storage
+from rosterd import chain, errors, storage
 from rosterd.storage import connecting, sqlite
 
 NOON = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
@@ -23,9 +24,10 @@ APPLIED = storage.Applied(
     plan="b" * 64,
     people=("ada@example.org", "grace@example.org"),
     time=NOON,
-    head="c" * 64,
     revisions={"math": 3},
 )
+CHANGE = storage.Note("applied", "rosterd", "a" * 40, NOON, {"commit": "a" * 40, "proven": "so"})
+REVEALED = storage.Note("revealed", "ada", "math", NOON, {"application": "math"})
 KEY = storage.Credential("math", 1, "key-1", b"sealed", NOON)
 RUN = storage.Run(
     "math-sftp", "2026-09-01/06:00", "running", 1, NOON, name="math.zip", rows={"a": 1}
@@ -66,51 +68,80 @@ def test_a_new_store_is_empty(store: storage.Store) -> None:
 
 def test_what_was_applied_is_there_after_a_restart(opener: Opener) -> None:
     store = opener()
-    store.apply(APPLIED, previous="", entry=b"first", used=["d" * 64], credentials=[KEY])
+    head = store.apply(
+        APPLIED,
+        previous="",
+        notes=[CHANGE],
+        counted=storage.Counted(frozenset({"d" * 64})),
+        credentials=[KEY],
+    )
     store.close()
     store = opener()
 
-    assert store.applied() == APPLIED
+    assert store.applied() == replace(APPLIED, head=head)
     assert store.credentials() == [KEY]
     assert store.used_statements(["d" * 64, "e" * 64]) == {"d" * 64}
     store.close()
 
 
+def test_the_store_knows_when_paths_left_a_content_and_when_they_came_to_one(
+    store: storage.Store,
+) -> None:
+    there = frozenset({("a.yaml", None, "1"), ("a.yaml", "1", "2"), ("b.yaml", "x", "y")})
+    back = frozenset({("a.yaml", "2", "1")})
+    later = replace(APPLIED, time=NOON + timedelta(hours=1))
+    head = store.apply(APPLIED, previous="", notes=[CHANGE], counted=storage.Counted(turned=there))
+    rewritten = storage.Counted(turned=back, rewritten=("3" * 40, "4" * 40))
+    assert store.rewritten() is None
+    store.apply(later, previous=head, notes=[CHANGE], counted=rewritten)
+
+    assert store.turns(["a.yaml", "c.yaml"]) == {
+        ("a.yaml", None): (APPLIED.time, None),
+        ("a.yaml", "1"): (APPLIED.time, later.time),
+        ("a.yaml", "2"): (later.time, APPLIED.time),
+    }
+    assert store.rewritten() == "4" * 40
+
+
 def test_a_change_replaces_documents_revisions_and_credentials(store: storage.Store) -> None:
-    store.apply(APPLIED, previous="", entry=b"first", credentials=[KEY])
+    head = store.apply(APPLIED, previous="", notes=[CHANGE], credentials=[KEY])
+    store.note(REVEALED)
     store.add_token(storage.Token(b"1" * 32, "math", ("roster",), NOON + timedelta(hours=1)))
     store.add_token(storage.Token(b"2" * 32, "art", (), NOON + timedelta(hours=1)))
-    second = replace(APPLIED, documents={"x.yaml": b""}, revisions={}, head="d" * 64)
+    second = replace(APPLIED, documents={"x.yaml": b""}, revisions={})
 
-    number = store.apply(
-        second, previous=APPLIED.head, entry=b"second", credentials=[], revoked=["math"]
-    )
+    newer = store.apply(second, previous=head, notes=[CHANGE], credentials=[], revoked=["math"])
 
-    assert number == 2
-    assert store.applied() == second
+    assert store.applied() == replace(second, head=newer)
     assert store.credentials() == []
     assert [token.application for token in store.tokens(NOON)] == ["art"]
-    assert [change.entry for change in store.history()] == [b"second", b"first"]
-    assert [change.previous for change in store.history()] == [APPLIED.head, ""]
+    assert [change.record.head for change in store.history()] == [newer, head]
+    assert [change.record.number for change in store.history()] == [3, 1]
 
 
 def test_a_change_planned_on_another_head_leaves_all_as_it_was(store: storage.Store) -> None:
-    store.apply(APPLIED, previous="", entry=b"first")
+    head = store.apply(APPLIED, previous="", notes=[CHANGE])
     with pytest.raises(storage.Conflict):
-        store.apply(replace(APPLIED, head="d" * 64), previous="", entry=b"second")
+        store.apply(replace(APPLIED, plan="d" * 64), previous="", notes=[CHANGE])
 
-    assert store.applied() == APPLIED
-    assert len(store.history()) == 1
+    assert store.applied() == replace(APPLIED, head=head)
+    assert len(store.history()) == len(store.recorded()) == 1
 
 
 def test_a_change_that_fails_half_way_leaves_nothing(store: storage.Store) -> None:
     twice = [KEY, replace(KEY, generation=2)]
     with pytest.raises(Exception, match=r"(?i)unique"):
-        store.apply(APPLIED, previous="", entry=b"first", used=["d" * 64], credentials=twice)
+        store.apply(
+            APPLIED,
+            previous="",
+            notes=[CHANGE],
+            counted=storage.Counted(frozenset({"d" * 64})),
+            credentials=twice,
+        )
 
     assert store.applied() is None
     assert store.used_statements(["d" * 64]) == frozenset()
-    store.apply(APPLIED, previous="", entry=b"first")
+    store.apply(APPLIED, previous="", notes=[CHANGE])
 
 
 def test_generations_only_go_up(store: storage.Store) -> None:
@@ -143,7 +174,7 @@ def test_imports_are_listed_newest_first(store: storage.Store) -> None:
 
 
 def test_revisions_follow_the_roster_too(store: storage.Store) -> None:
-    store.apply(APPLIED, previous="", entry=b"first")
+    store.apply(APPLIED, previous="", notes=[CHANGE])
     store.set_revisions({"math": 9, "art": 1})
     applied = store.applied()
 
@@ -154,7 +185,7 @@ def test_revisions_follow_the_roster_too(store: storage.Store) -> None:
 def test_what_applications_hold_changes_with_a_swap_or_by_itself(opener: Opener) -> None:
     store = opener()
     first = {("math", "rows users"): b"1", ("math", "holding"): b"{}", ("art", "holding"): b"{}"}
-    store.apply(APPLIED, previous="", entry=b"first", held=first)
+    store.apply(APPLIED, previous="", notes=[CHANGE], held=first)
     published = storage.Published(1, "generation-1", NOON, {})
     store.publish_generation(
         published, held={("math", "rows users"): b"\x00\xff", ("art", "holding"): None}
@@ -170,13 +201,13 @@ def test_what_applications_hold_changes_with_a_swap_or_by_itself(opener: Opener)
 def test_a_swap_that_is_refused_changes_nothing_that_applications_hold(
     store: storage.Store,
 ) -> None:
-    store.apply(APPLIED, previous="", entry=b"first", held={("math", "holding"): b"{}"})
+    store.apply(APPLIED, previous="", notes=[CHANGE], held={("math", "holding"): b"{}"})
     published = storage.Published(2, "generation-2", NOON, {})
     store.publish_generation(published)
     held = {("math", "holding"): None, ("math", "rows users"): b"1"}
 
     with pytest.raises(storage.Conflict):
-        store.apply(APPLIED, previous="0" * 64, entry=b"second", held=held)
+        store.apply(APPLIED, previous="0" * 64, notes=[CHANGE], held=held)
     with pytest.raises(storage.Conflict):
         store.publish_generation(published, held=held)
 
@@ -198,7 +229,7 @@ def test_tokens_end_by_application_and_by_time(store: storage.Store) -> None:
 
 def test_credentials_are_replaced_for_one_application(store: storage.Store) -> None:
     other = replace(KEY, application="art", key="key-2", retires=NOON)
-    store.apply(APPLIED, previous="", entry=b"first", credentials=[KEY, other])
+    store.apply(APPLIED, previous="", notes=[CHANGE], credentials=[KEY, other])
     newer = replace(KEY, generation=2, key="key-3")
     store.replace_credentials("math", [newer])
 
@@ -260,20 +291,68 @@ def test_accesses_add_up_within_the_hour(store: storage.Store) -> None:
     assert store.forget_accesses(NOON + timedelta(hours=1)) == 1
 
 
-def test_actions_are_kept_in_order(store: storage.Store) -> None:
-    for name in ("a", "b"):
-        store.note_action(storage.Action(NOON, "ada", "credentials.show", name))
+def test_every_record_follows_the_one_before_whatever_it_is_about(opener: Opener) -> None:
+    store = opener()
+    assert (store.head(), store.recorded(), store.last_record("keys")) == ((0, ""), [], None)
+    head = store.apply(APPLIED, previous="", notes=[CHANGE, replace(REVEALED, subject="art")])
+    made = store.note(REVEALED, replace(REVEALED, actor="grace"))
+    secret = storage.Secret("password", "SftpTarget/math", b"sealed", NOON, "ada")
+    store.set_secret(secret, notes=[storage.Note("secret", "ada", "password", NOON)])
+    store.replace_credentials("math", [KEY], notes=[REVEALED])
+    published = storage.Published(1, "1-a", NOON, {})
+    store.publish_generation(published, notes=[REVEALED])
+    store.close()
+    store = opener()
+    found = store.recorded()
 
-    assert [action.subject for action in store.actions()] == ["b", "a"]
+    assert [each.number for each in found] == [1, 2, 3, 4, 5, 6, 7]
+    assert found[2:4] == made
+    assert found[0].head == head
+    assert chain.verify(found) == chain.Verdict(7, store.head()[1])
+    assert store.head() == (7, found[-1].head)
+    assert [each.number for each in store.recorded(after=4, limit=2)] == [5, 6]
+    assert store.last_record("secret") == found[4]
+    assert found[3].read()["actor"] == "grace"
+    store.close()
+
+
+def test_what_is_not_kept_is_not_on_record_either(store: storage.Store) -> None:
+    published = storage.Published(1, "1-a", NOON, {})
+    store.publish_generation(published)
+    with pytest.raises(storage.Conflict):
+        store.publish_generation(published, notes=[REVEALED])
+    with pytest.raises(storage.Conflict):
+        store.apply(APPLIED, previous="0" * 64, notes=[CHANGE])
+    with pytest.raises(ValueError, match="without a note"):
+        store.apply(APPLIED, previous="", notes=[])
+    with pytest.raises(ValueError, match="without a note"):
+        store.apply(APPLIED, previous="", notes=[REVEALED])
+
+    assert store.recorded() == []
+    assert store.applied() is None
+
+
+def test_every_new_head_goes_to_the_journal_once_it_is_kept(
+    store: storage.Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "rosterd.audit")
+    head = store.apply(APPLIED, previous="", notes=[CHANGE, REVEALED])
+    with pytest.raises(storage.Conflict):
+        store.apply(APPLIED, previous="", notes=[CHANGE])
+
+    assert [record.getMessage() for record in caplog.records] == [
+        f"audit number=1 kind=applied head=sha256:{head}",
+        f"audit number=2 kind=revealed head=sha256:{store.head()[1]}",
+    ]
 
 
 def test_times_of_other_timezones_come_back_as_the_same_instant(store: storage.Store) -> None:
     local = NOON.astimezone(timezone(timedelta(hours=-5)))
-    store.note_action(storage.Action(local, "ada", "export.run", "math"))
+    store.note(replace(REVEALED, time=local))
 
-    assert store.actions()[0].time == NOON
+    assert store.recorded()[0].time == NOON
     with pytest.raises(ValueError, match="timezone"):
-        store.note_action(storage.Action(NOON.replace(tzinfo=None), "ada", "export.run", "math"))
+        store.note_access([storage.Access("math", "rest", "200", NOON.replace(tzinfo=None))])
 
 
 async def test_storage_does_the_work_in_order_on_one_thread(opener: Opener) -> None:
@@ -297,10 +376,10 @@ def test_a_second_daemon_is_refused(store: storage.Store, opener: Opener) -> Non
 
 
 def test_the_cli_reads_beside_the_daemon(store: storage.Store, tmp_path: Path) -> None:
-    store.apply(APPLIED, previous="", entry=b"first")
+    head = store.apply(APPLIED, previous="", notes=[CHANGE])
     reader = sqlite.open_store(tmp_path / "state" / "state.db", readonly=True)
 
-    assert reader.applied() == APPLIED
+    assert reader.applied() == replace(APPLIED, head=head)
     with pytest.raises(errors.InputError):
         reader.set_revisions({})
     reader.close()
@@ -340,15 +419,17 @@ def test_a_commit_is_durable_and_only_the_owner_reads_the_file(
 def test_the_chain_and_the_audit_log_cannot_be_rewritten(
     store: storage.Store, tmp_path: Path
 ) -> None:
-    store.apply(APPLIED, previous="", entry=b"first")
-    store.note_action(storage.Action(NOON, "ada", "export.run", "math"))
+    store.apply(APPLIED, previous="", notes=[CHANGE])
+    store.note(REVEALED)
     store.close()
     connection = apsw.Connection(str(tmp_path / "state" / "state.db"))
     for statement in (
         "DELETE FROM changes",
         "UPDATE changes SET people='[]'",
-        "DELETE FROM actions",
-        "UPDATE actions SET actor='nobody'",
+        "DELETE FROM records",
+        "UPDATE records SET kind='nothing'",
+        "REPLACE INTO records SELECT number, 'x', time, previous, head, entry FROM records",
+        "INSERT INTO records SELECT number + 9, kind, time, 'x', 'x', entry FROM records LIMIT 1",
     ):
         with pytest.raises(apsw.ConstraintError, match="append-only"):
             connection.execute(statement).fetchall()
@@ -369,9 +450,10 @@ for number in range(1_000_000):
     name = f"{number:064d}"
     documents = {f"{n}.yaml": name.encode() for n in range(50)}
     keys = [storage.Credential("math", 1, name, name.encode(), datetime.now(UTC))]
-    applied = storage.Applied(name, documents, name, (), datetime.now(UTC), name, {"math": number})
-    store.apply(applied, previous=head, entry=b"", used=[name], credentials=keys)
-    head = name
+    applied = storage.Applied(name, documents, name, (), datetime.now(UTC), {"math": number})
+    note = storage.Note("applied", "rosterd", name, datetime.now(UTC))
+    counted = storage.Counted(frozenset({name}))
+    head = store.apply(applied, previous=head, notes=[note], counted=counted, credentials=keys)
     print(number, flush=True)
 """
 
@@ -396,10 +478,51 @@ def test_a_kill_in_the_midst_of_changes_leaves_the_former_or_the_new_one_whole(
     applied = store.applied()
 
     assert applied is not None
-    number = int(applied.head)
+    number = int(applied.commit)
     assert number in (told, told + 1)
-    assert set(applied.documents.values()) == {applied.head.encode()}
+    assert set(applied.documents.values()) == {applied.commit.encode()}
     assert applied.revisions == {"math": number}
-    assert [key.key for key in store.credentials()] == [applied.head]
-    assert store.used_statements([applied.head]) == {applied.head}
+    assert [key.key for key in store.credentials()] == [applied.commit]
+    assert store.used_statements([applied.commit]) == {applied.commit}
+    assert chain.verify(store.recorded(limit=1_000_000)) == chain.Verdict(number + 1, applied.head)
+    store.close()
+
+
+def test_what_earlier_versions_kept_is_taken_into_the_chain(opener: Opener, tmp_path: Path) -> None:
+    """Heads that somebody noted then still prove what they proved, and nothing is left outside."""
+    path = tmp_path / "state" / "state.db"
+    path.parent.mkdir()
+    first = (
+        b'{"commit":"aa","people":["ada"],"plan":"p","previous":"","proven":"so","rule":2,'
+        b'"time":"2026-09-01T12:00:00.000+00:00","v":1}'
+    )
+    head = sha256(first).hexdigest()
+    second = first.replace(b'"previous":""', b'"previous":"%s"' % head.encode())
+    newer = sha256(second).hexdigest()
+    moment = "2026-09-01T12:00:00.000999Z"
+    connection = apsw.Connection(str(path))
+    for script in connecting.migrations()[:2]:
+        connection.execute(script).fetchall()
+    for number, previous, digest, entry in ((1, "", head, first), (2, head, newer, second)):
+        row = (number, "aa", "p", '["ada"]', moment, previous, digest, entry)
+        connection.execute("INSERT INTO changes VALUES (?,?,?,?,?,?,?,?)", row).fetchall()
+    connection.execute("INSERT INTO used_statements VALUES ('d', 2)").fetchall()
+    for number, subject in ((1, 'mäth "x"'), (2, "art")):
+        row = (number, moment, "ada", "credentials.show", subject)
+        connection.execute("INSERT INTO actions VALUES (?,?,?,?,?)", row).fetchall()
+    connection.execute("PRAGMA user_version=2").fetchall()
+    connection.close()
+    store = opener()
+    found = store.recorded()
+    applied = store.applied()
+
+    assert chain.verify(found) == chain.Verdict(3, store.head()[1])
+    assert [each.head for each in found[:2]] == [head, newer]
+    assert found[2].kind == "carried-over"
+    assert [each["subject"] for each in found[2].read()["actions"]] == ['mäth "x"', "art"]
+    assert applied is not None
+    assert (applied.head, applied.people) == (newer, ("ada",))
+    assert store.used_statements(["d"]) == {"d"}
+    again = store.apply(APPLIED, previous=newer, notes=[CHANGE])
+    assert chain.verify(store.recorded()) == chain.Verdict(4, again)
     store.close()

@@ -287,12 +287,10 @@ async def test_every_application_has_its_own_pair_of_letters_and_digits(
 async def test_showing_a_secret_is_kept_on_record(service: vendors.Service) -> None:
     await service.known.reveal("math", "somebody")
 
-    (action, *_) = await service.storage.run(lambda store: store.actions())
-    assert (action.actor, action.action, action.subject) == (
-        "somebody",
-        "credentials.show",
-        "math",
-    )
+    *_, record = await service.storage.run(lambda store: store.recorded())
+    entry = record.read()
+    assert record.kind == "revealed"
+    assert (entry["actor"], entry["subject"], entry["generations"]) == ("somebody", "math", [1])
     with pytest.raises(errors.InputError, match="no applied config has this application"):
         await service.known.reveal("unknown", "somebody")
 

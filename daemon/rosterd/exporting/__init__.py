@@ -109,11 +109,15 @@ class Exporting:
         if target in self._underway:
             raise errors.TemporaryError(f"cannot deliver to {target}: a delivery is underway")
         now = self._clock()
-        action = storage.Action(now, who, "export.run", target)
+        # On record before anything leaves; whoever was quicker meanwhile goes first.
+        details = {"application": document.application}
+        note = storage.Note("export-run", who, target, now, details)
+        await self._state.run(lambda store: store.note(note))
+        if target in self._underway:
+            raise errors.TemporaryError(f"cannot deliver to {target}: a delivery is underway")
         timezone = world.config.repository.timezone if world.config is not None else "UTC"
         slot = scheduling.by_hand(now, document.export.timezone or timezone)
         task = self._start(world, document, slot)
-        await self._state.run(lambda store: store.note_action(action))
         return await asyncio.shield(task)
 
     async def test(self, target: str, who: str) -> sftp.Probe:
@@ -125,8 +129,9 @@ class Exporting:
         document = config.targets.get(target) if config is not None else None
         if document is None:
             raise errors.InputError(f"cannot test {target}: there is no such SFTP target")
-        action = storage.Action(self._clock(), who, "sftp.test", target)
-        await self._state.run(lambda store: store.note_action(action))
+        details = {"application": document.application}
+        note = storage.Note("sftp-test", who, target, self._clock(), details)
+        await self._state.run(lambda store: store.note(note))
         return await self._deliveries.probe(document)
 
     async def set_secret(self, name: str, value: str, who: str) -> str:

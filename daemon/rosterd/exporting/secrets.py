@@ -60,9 +60,8 @@ class Secrets:
         sealed = self._vault.seal(plain, table="secrets", row=_row(name, document), column="value")
         now = self._clock()
         secret = storage.Secret(name, document, sealed, now, who)
-        action = storage.Action(now, who, "secret.set", f"{name} of {document}")
-        await self._state.run(lambda store: store.set_secret(secret))
-        await self._state.run(lambda store: store.note_action(action))
+        note = storage.Note("secret", who, name, now, {"document": document})
+        await self._state.run(lambda store: store.set_secret(secret, notes=[note]))
         return document
 
     async def names(self, config: configs.Config | None) -> list[Named]:

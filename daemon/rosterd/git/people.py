@@ -48,6 +48,8 @@ class People:
     """The keys that count now, by fingerprint."""
 
     keys: Mapping[str, Key]
+    revoked: frozenset[str] = frozenset()
+    """Fingerprints of keys that count no more."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -119,7 +121,7 @@ def read(allowed: str, allowed_path: str, revoked: str, revoked_path: str, now: 
             keys[name] = key
     if problems:
         raise errors.InputError("cannot tell whose keys count", problems)
-    return People(MappingProxyType(keys))
+    return People(MappingProxyType(keys), frozenset(map(fingerprint, gone)))
 
 
 def signing_key(armored: str) -> bytes:

@@ -8,27 +8,18 @@ dies after it serves the new config when it starts again.
 import asyncio
 import contextlib
 import dataclasses
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from rosterd import access, chain, configs, credentials, errors, holdings, plans, storage, worlds
-from rosterd.reconciling import candidates
+from rosterd import access, configs, credentials, errors, holdings, plans, storage, worlds
+from rosterd.reconciling import candidates, recording
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """Why a config may be applied: what keys can say, whose they are, which statements count."""
-
-    proven: str
-    people: tuple[str, ...]
-    used: frozenset[str] = frozenset()
-
-
+Proof = recording.Proof
 Judge = Callable[[plans.Plan], Proof]
 """Judges a plan; raises what ends the pass when the candidate may not be applied."""
 
@@ -42,14 +33,13 @@ class Applying:
         served: worlds.Worlds,
         keys: credentials.Credentials | None,
         clock: Callable[[], datetime],
-        rule: int,
+        record: recording.Recording,
     ) -> None:
-        """`rule` is the number of people that the settings ask for; it goes into the chain."""
         self._store = store
         self._worlds = served
         self._keys = keys
         self._clock = clock
-        self._rule = rule
+        self._recording = record
         self.applied: storage.Applied | None = None
         self.proven = ""
         self.plan: plans.Plan | None = None
@@ -67,7 +57,7 @@ class Applying:
         if not self._loaded:
             self.applied = await self._store.run(lambda kept: kept.applied())
             history = await self._store.run(lambda kept: kept.history(1))
-            self.proven = json.loads(history[0].entry).get("proven", "") if history else ""
+            self.proven = history[0].record.read().get("proven", "") if history else ""
             self._loaded = True
         applied = self.applied
         if applied is not None and self._worlds.current.commit != applied.commit:
@@ -82,10 +72,14 @@ class Applying:
         )
 
     async def apply(
-        self, candidate: candidates.Candidate, config: configs.Config, judge: Judge
+        self,
+        candidate: candidates.Candidate,
+        config: configs.Config,
+        judge: Judge,
+        occasion: recording.Occasion,
     ) -> None:
         """Plan against the world as it is, judge, store, swap: all of it, or nothing."""
-        attempt = _Attempt(candidate, config, judge)
+        attempt = _Attempt(candidate, config, judge, occasion)
         # Not to be stopped half-way: what is stored is also swapped and adopted.
         task = asyncio.ensure_future(
             self._worlds.propose_config(
@@ -107,37 +101,30 @@ class Applying:
         now = self._clock()
         previous = self.applied.head if self.applied else ""
         commit = attempt.candidate.commit
-        entry = chain.entry(
-            previous,
-            commit=commit,
-            plan=plan.digest,
-            proven=proof.proven,
-            people=proof.people,
-            rule=self._rule,
-            time=now,
-        )
         applied = storage.Applied(
             commit=commit,
             documents=attempt.candidate.documents,
             plan=plan.digest,
             people=proof.people,
             time=now,
-            head=entry.head,
             revisions=_revisions(self.applied, old, new, plan),
         )
         prepared = _ended(self._keys.prepared(attempt.config), new) if self._keys else None
-        await self._store.run(
+        generation = new.generation.number if new.generation is not None else None
+        note = self._recording.applied(attempt.occasion, proof, plan, applied, generation)
+        made = prepared.notes if prepared else ()
+        head = await self._store.run(
             lambda store: store.apply(
                 applied,
                 previous=previous,
-                entry=entry.content,
-                used=proof.used,
+                notes=(note, *proof.notes, *made),
+                counted=proof.counted,
                 credentials=prepared.rows if prepared else None,
                 revoked=prepared.revoked if prepared else (),
                 held=holdings.writes(old.held, new.held),
             )
         )
-        attempt.stored = (applied, proof, plan)
+        attempt.stored = (dataclasses.replace(applied, head=head), proof, plan)
         attempt.prepared = prepared
 
     def _adopt(self, attempt: "_Attempt") -> None:
@@ -162,6 +149,7 @@ class _Attempt:
     candidate: candidates.Candidate
     config: configs.Config
     judge: Judge
+    occasion: recording.Occasion
     stored: tuple[storage.Applied, Proof, plans.Plan] | None = None
     prepared: credentials.Prepared | None = None
 

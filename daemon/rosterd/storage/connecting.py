@@ -9,8 +9,10 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -36,6 +38,7 @@ def connect(path: Path, *, readonly: bool = False) -> tuple[apsw.Connection, int
                 _make(path)
             connection = apsw.Connection(str(path), flags=flags)
             connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
+            connection.create_scalar_function("sha256", _sha256, 1, deterministic=True)
             _prepare(connection, path, readonly=readonly)
     except BaseException:
         if lock is not None:
@@ -87,6 +90,11 @@ def translated(path: Path) -> Iterator[None]:
         raise
     except apsw.Error as error:
         raise errors.TemporaryError(f"cannot read or write {path}: {error}") from error
+
+
+def _sha256(*values: Any) -> str:
+    """For migrations that put records into the chain: the digest of a text."""
+    return sha256(str(values[0]).encode()).hexdigest()
 
 
 def _lock(path: Path) -> int:

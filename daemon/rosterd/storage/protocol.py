@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Protocol
 
 from rosterd import errors
-from rosterd.storage import records
+from rosterd.storage import records, shown
 
 Writes = Mapping[tuple[str, str], bytes | None]
 """(application, part) of what applications hold -> its bytes; None takes it away."""
@@ -24,7 +24,7 @@ class Conflict(errors.TemporaryError):
     """The store holds something else than the caller took for granted: look again, then decide."""
 
 
-class Store(Protocol):
+class Store(shown.Shown, Protocol):
     """The state, apart from the rosters themselves."""
 
     def close(self) -> None:
@@ -40,20 +40,21 @@ class Store(Protocol):
         applied: records.Applied,
         *,
         previous: str,
-        entry: bytes,
-        used: Iterable[str] = (),
+        notes: Sequence[records.Note],
+        counted: records.Counted | None = None,
         credentials: Sequence[records.Credential] | None = None,
         revoked: Iterable[str] = (),
         held: Writes | None = None,
-    ) -> int:
-        """Make `applied` what is served; gives the number of the change.
+        seen: Sequence[shown.Seen] = (),
+    ) -> str:
+        """Make `applied` what is served; gives its head, the digest of the record of this change.
 
-        `previous` is the chain's head that this change was planned on ("" for none); when the store
-        has another, Conflict is raised and nothing is kept. `entry` holds the bytes of the chain's
-        new entry. `used` are digests of the statements counted. `credentials`, when given, are *all*
-        credentials from now on; `revoked` names the applications whose tokens end now. `held` is
-        what changes of what applications hold. Secrets of
-        documents that are gone stay until somebody deletes them.
+        `previous` is the head of the change that this one was planned on ("" for none); when the
+        store has another, Conflict is raised and nothing is kept. The first of `notes` is the change
+        itself, of the kind "applied"; the others go on record with it. `counted` says which
+        statements count no more. `credentials`, when given, are *all* credentials from now on;
+        `revoked` names the applications whose tokens end now. `held` is what changes of what
+        applications hold, `seen` what changes of who sees what. Secrets of documents that are gone stay until somebody deletes them.
         """
 
     def history(self, limit: int = 50) -> list[records.Change]:
@@ -62,8 +63,33 @@ class Store(Protocol):
     def used_statements(self, digests: Iterable[str]) -> frozenset[str]:
         """Those of `digests` that were counted for an applied change."""
 
+    def turns(
+        self, paths: Iterable[str]
+    ) -> Mapping[tuple[str, str | None], tuple[datetime | None, datetime | None]]:
+        """(path, content) -> when applied changes last (led the path away from it, led it there)."""
+
+    def rewritten(self) -> str | None:
+        """The commit with which the history began anew, when it was last rewritten; else None."""
+
     def set_revisions(self, revisions: Mapping[str, int]) -> None:
         """Replace the revisions of all applications, for a change that came from the roster."""
+
+    # -- what is on record
+
+    def note(self, *notes: records.Note) -> list[records.Record]:
+        """Put on record what changes nothing else in the store; gives the records made of it.
+
+        What does change something takes its notes with it, so that neither is without the other.
+        """
+
+    def head(self) -> tuple[int, str]:
+        """Number and digest of the newest record; (0, "") for none."""
+
+    def recorded(self, after: int = 0, limit: int = 1000) -> list[records.Record]:
+        """The chain from the record behind `after` on, the oldest first."""
+
+    def last_record(self, kind: str) -> records.Record | None:
+        """The newest of one kind."""
 
     # -- generations and imports
 
@@ -74,13 +100,15 @@ class Store(Protocol):
         imported: records.Import | None = None,
         revisions: Mapping[str, int] | None = None,
         held: Writes | None = None,
+        seen: Sequence[shown.Seen] = (),
+        notes: Sequence[records.Note] = (),
     ) -> None:
         """Make a generation the served one, and record the import that made it.
 
         Raises Conflict unless its number is greater than every one before.
         """
 
-    def keep_holdings(self, held: Writes) -> None:
+    def keep_holdings(self, held: Writes, *, seen: Sequence[shown.Seen] = ()) -> None:
         """Change what applications hold, for a swap that stores nothing else: a new day."""
 
     def holdings(self) -> Mapping[tuple[str, str], bytes]:
@@ -106,7 +134,13 @@ class Store(Protocol):
     def credentials(self) -> list[records.Credential]:
         """All, by application and generation."""
 
-    def replace_credentials(self, application: str, rows: Sequence[records.Credential]) -> None:
+    def replace_credentials(
+        self,
+        application: str,
+        rows: Sequence[records.Credential],
+        *,
+        notes: Sequence[records.Note] = (),
+    ) -> None:
         """Make `rows` all the credentials of one application."""
 
     def add_token(self, token: records.Token) -> None: ...
@@ -120,7 +154,7 @@ class Store(Protocol):
     def expire_tokens(self, now: datetime) -> int:
         """Forget the expired ones; gives how many."""
 
-    def set_secret(self, secret: records.Secret) -> None:
+    def set_secret(self, secret: records.Secret, *, notes: Sequence[records.Note] = ()) -> None:
         """Keep it; one with the same name is replaced, its document too."""
 
     def secret(self, name: str) -> records.Secret | None: ...
@@ -150,14 +184,6 @@ class Store(Protocol):
     ) -> list[records.Run]:
         """By start, the newest first."""
 
-    def owed(self) -> Mapping[str, records.Owed]:
-        """By target."""
-
-    def set_owed(self, owed: records.Owed) -> None:
-        """Insert or replace that of one target."""
-
-    def forget_owed(self, target: str) -> None: ...
-
     def export_bases(self, target: str) -> list[records.Base]:
         """What it holds by slot: of the last one delivered, and of the one tried since."""
 
@@ -166,6 +192,14 @@ class Store(Protocol):
 
     def forget_export_bases(self, but: Iterable[str]) -> None:
         """Drop those of all targets but these."""
+
+    def owed(self) -> Mapping[str, records.Owed]:
+        """By target."""
+
+    def set_owed(self, owed: records.Owed) -> None:
+        """Insert or replace that of one target."""
+
+    def forget_owed(self, target: str) -> None: ...
 
     def last_successes(self) -> tuple[Mapping[str, datetime], Mapping[str, datetime]]:
         """Target -> its last delivery, and source -> its last delivery that was read."""
@@ -178,8 +212,3 @@ class Store(Protocol):
 
     def forget_accesses(self, before: datetime) -> int:
         """Drop what is older; gives how many rows."""
-
-    def note_action(self, action: records.Action) -> None: ...
-
-    def actions(self, limit: int = 100) -> list[records.Action]:
-        """The newest first."""

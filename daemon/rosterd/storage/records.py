@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from rosterd import chain
+
+Note = chain.Note
+Record = chain.Record
+
 
 @dataclass(frozen=True, slots=True)
 class Applied:
@@ -23,26 +28,34 @@ class Applied:
     people: tuple[str, ...]
     """Those whose statements were counted; empty when the change is unproven."""
     time: datetime
-    head: str
-    """Digest of the chain's last entry, which is this change."""
     revisions: Mapping[str, int]
     """Application -> revision of its view."""
+    head: str = ""
+    """Digest of the record of this change; the store makes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What has had its say with an applied change, so that it counts no more."""
+
+    used: frozenset[str] = frozenset()
+    """Digests of statements."""
+    turned: frozenset[tuple[str, str | None, str | None]] = frozenset()
+    """(path, content that it left, content that it came to); None where there is no file."""
+    rewritten: tuple[str, str] | None = None
+    """(accepted commit, new commit) when the history was rewritten."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One applied change, as the hash chain keeps it."""
+    """One applied change, and what is on record about it."""
 
     number: int
     commit: str
     plan: str
     people: tuple[str, ...]
     time: datetime
-    previous: str
-    """Digest of the entry before, "" for the first."""
-    head: str
-    entry: bytes
-    """The entry's exact bytes, of which `head` is the digest."""
+    record: chain.Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,18 +159,6 @@ class Run:
     """File of the bundle -> its rows."""
     ended: datetime | None = None
     problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Owed:
-    """From when on a target is owed its slots, by which schedule."""
-
-    target: str
-    schedule: str
-    """The schedule as text: another one owes nothing of the past."""
-    since: datetime
-
-
     mode: Literal["bulk", "delta"] = "bulk"
     """Whether it held everything, or what was new since the delivery before."""
 
@@ -176,6 +177,18 @@ class Base:
     links: bytes
     maybe: bytes
     """Links that attempts before this one may have told, without anybody knowing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """From when on a target is owed its slots, by which schedule."""
+
+    target: str
+    schedule: str
+    """The schedule as text: another one owes nothing of the past."""
+    since: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """What one application did in one hour, coarsely: for people who look whether it works."""
@@ -187,15 +200,3 @@ class Access:
     time: datetime
     """Of the last one."""
     count: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """What somebody did with the daemon; append-only."""
-
-    time: datetime
-    actor: str
-    action: str
-    """A short stable word, such as "credentials.show"."""
-    subject: str
-    """What it was done to, such as an application's name. Never a person of the roster."""

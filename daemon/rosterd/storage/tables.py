@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from rosterd import chain
 from rosterd.storage import records
 
 Row = tuple[Any, ...]
@@ -30,9 +31,18 @@ def json(value: object) -> str:
 
 
 def change(row: Row) -> records.Change:
-    number, commit, plan, people, time, previous, head, entry = row
+    number, commit, plan, people, time, *rest = row
     people = tuple(orjson.loads(people))
-    return records.Change(number, commit, plan, people, when(time), previous, head, entry)
+    return records.Change(number, commit, plan, people, when(time), record(tuple(rest)))
+
+
+def record(row: Row) -> chain.Record:
+    number, previous, head, entry, kind, time = row
+    return chain.Record(number, previous, head, entry, kind, when(time))
+
+
+def record_row(value: chain.Record) -> Row:
+    return (value.number, value.kind, text(value.time), value.previous, value.head, value.entry)
 
 
 def published(row: Row) -> records.Published:
@@ -144,8 +154,3 @@ def owed(row: Row) -> records.Owed:
 def access(row: Row) -> records.Access:
     application, kind, status, time, count = row
     return records.Access(application, kind, status, when(time), count)
-
-
-def action(row: Row) -> records.Action:
-    time, actor, action, subject = row
-    return records.Action(when(time), actor, action, subject)

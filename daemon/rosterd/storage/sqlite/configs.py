@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from rosterd.storage import connecting, protocol, records, tables
-from rosterd.storage.sqlite import holdings
+from rosterd.storage import connecting, protocol, records, shown, tables
+from rosterd.storage.sqlite import holdings, statements
 
 
-class Configs(holdings.Holdings):
+class Configs(holdings.Holdings, statements.Statements):
     def applied(self) -> records.Applied | None:
         with connecting.snapshot(self._connection, self._path):
-            last = self._all("SELECT * FROM changes ORDER BY number DESC LIMIT 1")
+            last = self._all(f"{_CHANGES} LIMIT 1")
             if not last:
                 return None
             change = tables.change(last[0])
@@ -19,7 +19,7 @@ class Configs(holdings.Holdings):
                 plan=change.plan,
                 people=change.people,
                 time=change.time,
-                head=change.head,
+                head=change.record.head,
                 revisions=dict(self._all("SELECT * FROM revisions ORDER BY application")),
             )
 
@@ -28,52 +28,47 @@ class Configs(holdings.Holdings):
         applied: records.Applied,
         *,
         previous: str,
-        entry: bytes,
-        used: Iterable[str] = (),
+        notes: Sequence[records.Note],
+        counted: records.Counted | None = None,
         credentials: Sequence[records.Credential] | None = None,
         revoked: Iterable[str] = (),
         held: protocol.Writes | None = None,
-    ) -> int:
+        seen: Sequence[shown.Seen] = (),
+    ) -> str:
+        if not notes or notes[0].kind != "applied":
+            raise ValueError("cannot apply a change without a note of it")
         with self._write():
-            last = self._all("SELECT number, head FROM changes ORDER BY number DESC LIMIT 1")
-            number, head = last[0] if last else (0, "")
-            if head != previous:
+            last = self._all(f"{_CHANGES} LIMIT 1")
+            former = tables.change(last[0]) if last else None
+            if (former.record.head if former else "") != previous:
                 raise protocol.Conflict("cannot apply: another change was applied meanwhile")
-            self._connection.execute(
-                "INSERT INTO changes VALUES (?,?,?,?,?,?,?,?)",
-                (
-                    number + 1,
-                    applied.commit,
-                    applied.plan,
-                    tables.json(list(applied.people)),
-                    tables.text(applied.time),
-                    previous,
-                    applied.head,
-                    entry,
-                ),
-            )
+            number = former.number + 1 if former else 1
+            record, *_ = self._note(notes)
+            people = tables.json(list(applied.people))
+            time = tables.text(applied.time)
+            row = (number, record.number, applied.commit, applied.plan, people, time)
+            self._connection.execute("INSERT INTO changes VALUES (?,?,?,?,?,?)", row)
             self._replace("documents", applied.documents.items())
             self._replace("revisions", applied.revisions.items())
-            self._many("INSERT INTO used_statements VALUES (?,?)", ((d, number + 1) for d in used))
+            self._count(number, counted or records.Counted(), applied.time)
             if credentials is not None:
                 self._replace("credentials", map(tables.credential_row, credentials))
             self._many("DELETE FROM tokens WHERE application=?", ((name,) for name in revoked))
             self._hold(held or {})
-        return int(number) + 1
+            self._see(seen)
+        return record.head
 
     def history(self, limit: int = 50) -> list[records.Change]:
-        return self._read(
-            tables.change, "SELECT * FROM changes ORDER BY number DESC LIMIT ?", limit
-        )
-
-    def used_statements(self, digests: Iterable[str]) -> frozenset[str]:
-        with connecting.translated(self._path):
-            found = self._all(
-                "SELECT digest FROM used_statements WHERE digest IN (SELECT value FROM json_each(?))",
-                tables.json(list(digests)),
-            )
-        return frozenset(digest for (digest,) in found)
+        return self._read(tables.change, f"{_CHANGES} LIMIT ?", limit)
 
     def set_revisions(self, revisions: Mapping[str, int]) -> None:
         with self._write():
             self._replace("revisions", revisions.items())
+
+
+_CHANGES = """
+SELECT c.number, c."commit", c.plan, c.people, c.time,
+       r.number, r.previous, r.head, r.entry, r.kind, r.time
+FROM changes AS c JOIN records AS r ON r.number = c.record
+ORDER BY c.number DESC
+"""

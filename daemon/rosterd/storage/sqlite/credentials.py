@@ -4,16 +4,22 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from rosterd.storage import records, tables
-from rosterd.storage.sqlite import sessions
+from rosterd.storage.sqlite import chained
 
 
-class Credentials(sessions.Session):
+class Credentials(chained.Chained):
     def credentials(self) -> list[records.Credential]:
         return self._read(
             tables.credential, "SELECT * FROM credentials ORDER BY application, generation"
         )
 
-    def replace_credentials(self, application: str, rows: Sequence[records.Credential]) -> None:
+    def replace_credentials(
+        self,
+        application: str,
+        rows: Sequence[records.Credential],
+        *,
+        notes: Sequence[records.Note] = (),
+    ) -> None:
         if any(row.application != application for row in rows):
             raise ValueError("cannot replace credentials: a row belongs to another application")
         with self._write():
@@ -21,6 +27,7 @@ class Credentials(sessions.Session):
             self._many(
                 "INSERT INTO credentials VALUES (?,?,?,?,?,?)", map(tables.credential_row, rows)
             )
+            self._note(notes)
 
     def add_token(self, token: records.Token) -> None:
         row = (
@@ -41,9 +48,11 @@ class Credentials(sessions.Session):
     def expire_tokens(self, now: datetime) -> int:
         return self._change("DELETE FROM tokens WHERE expires <= ?", tables.text(now))
 
-    def set_secret(self, secret: records.Secret) -> None:
+    def set_secret(self, secret: records.Secret, *, notes: Sequence[records.Note] = ()) -> None:
         row = (secret.name, secret.document, secret.value, tables.text(secret.time), secret.actor)
-        self._change("INSERT OR REPLACE INTO secrets VALUES (?,?,?,?,?)", *row)
+        with self._write():
+            self._connection.execute("INSERT OR REPLACE INTO secrets VALUES (?,?,?,?,?)", row)
+            self._note(notes)
 
     def secret(self, name: str) -> records.Secret | None:
         found = self._read(tables.secret, "SELECT * FROM secrets WHERE name=?", name)

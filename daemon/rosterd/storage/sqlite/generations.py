@@ -1,9 +1,9 @@
 """Which generation is served, and the imports that were tried."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from rosterd.storage import connecting, protocol, records, tables
+from rosterd.storage import connecting, protocol, records, shown, tables
 from rosterd.storage.sqlite import holdings
 
 
@@ -15,6 +15,8 @@ class Generations(holdings.Holdings):
         imported: records.Import | None = None,
         revisions: Mapping[str, int] | None = None,
         held: protocol.Writes | None = None,
+        seen: Sequence[shown.Seen] = (),
+        notes: Sequence[records.Note] = (),
     ) -> None:
         with self._write():
             newest = self._all("SELECT max(number) FROM generations")[0][0]
@@ -34,6 +36,8 @@ class Generations(holdings.Holdings):
             if revisions is not None:
                 self._replace("revisions", revisions.items())
             self._hold(held or {})
+            self._see(seen)
+            self._note(notes)
 
     def generation(self) -> records.Published | None:
         found = self._read(

@@ -1,15 +1,16 @@
 """What applications hold: opaque parts, written with the change that moves them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from rosterd.storage import connecting, protocol
-from rosterd.storage.sqlite import sessions
+from rosterd.storage import connecting, protocol, shown
+from rosterd.storage.sqlite import chained, seeing
 
 
-class Holdings(sessions.Session):
-    def keep_holdings(self, held: protocol.Writes) -> None:
+class Holdings(chained.Chained, seeing.Seeing):
+    def keep_holdings(self, held: protocol.Writes, *, seen: Sequence[shown.Seen] = ()) -> None:
         with self._write():
             self._hold(held)
+            self._see(seen)
 
     def holdings(self) -> Mapping[tuple[str, str], bytes]:
         with connecting.translated(self._path):

@@ -1,4 +1,4 @@
-"""What ran, what left, and who asked: exports, what they are owed, accesses, actions."""
+"""What ran, what left, and who asked: exports, what they are owed, accesses."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -6,10 +6,10 @@ from datetime import datetime
 import apsw
 
 from rosterd.storage import protocol, records, tables
-from rosterd.storage.sqlite import sessions
+from rosterd.storage.sqlite import chained
 
 
-class Runs(sessions.Session):
+class Runs(chained.Chained):
     def save_run(self, run: records.Run) -> None:
         try:
             with self._write():
@@ -83,14 +83,6 @@ class Runs(sessions.Session):
 
     def forget_accesses(self, before: datetime) -> int:
         return self._change("DELETE FROM accesses WHERE time < ?", tables.text(before))
-
-    def note_action(self, action: records.Action) -> None:
-        row = (tables.text(action.time), action.actor, action.action, action.subject)
-        self._change("INSERT INTO actions (time, actor, action, subject) VALUES (?,?,?,?)", *row)
-
-    def actions(self, limit: int = 100) -> list[records.Action]:
-        sql = "SELECT time, actor, action, subject FROM actions ORDER BY number DESC LIMIT ?"
-        return self._read(tables.action, sql, limit)
 
 
 _SAVE_RUN = """
