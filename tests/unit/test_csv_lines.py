@@ -62,6 +62,40 @@ def test_a_quote_that_is_never_closed_refuses_the_file() -> None:
     assert [problem.code for problem in caught.value.problems] == ["endless-field"]
 
 
+def test_a_quote_that_is_not_closed_before_the_end_refuses_the_file() -> None:
+    with pytest.raises(errors.InputError) as caught:
+        rows(b'a,b\nc,"d\ne,f\ng,h\n')
+    assert [problem.code for problem in caught.value.problems] == ["endless-field"]
+
+
+def test_a_quote_in_a_plain_cell_is_a_character() -> None:
+    assert rows(b'a,5" pipe,b\nc,say "x",d\n') == (
+        [["a", '5" pipe', "b"], ["c", 'say "x"', "d"]],
+        [],
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b'"5" pipe, copper",x', b'"a" b,x', b'"a""b" c,x', b'"a" ,x', b'"a \\" b","c" d"'],
+)
+def test_text_after_a_closing_quote_drops_its_line_alone(line: bytes) -> None:
+    assert rows(b"a,b\n" + line + b"\nf,g\n") == ([["a", "b"], ["f", "g"]], [(2, "stray-quote")])
+
+
+def test_a_quote_left_open_cannot_move_the_cells_of_the_next_line() -> None:
+    read, found = rows(b's1,"Ann,x,y\ns2,"Bob",x,y\ns3,Cy,x,y\n')
+    assert read == [["s3", "Cy", "x", "y"]]
+    assert found == [(2, "stray-quote")]
+
+
+@pytest.mark.parametrize("before", [0, 70_000])
+def test_a_backslash_before_a_quote_is_read_as_meant(before: int) -> None:
+    read, found = rows(b"a,b\n" * before + b'"say \\"x, y\\" z",b\nf,g\n')
+    assert read[before:] == [['say "x, y" z', "b"], ["f", "g"]]
+    assert found == [(before + 1, "escaped-quote")]
+
+
 @pytest.mark.parametrize("before", [0, 1, 70_000])
 def test_bytes_that_are_not_utf8_are_named_by_line(before: int) -> None:
     with pytest.raises(errors.InputError) as caught:

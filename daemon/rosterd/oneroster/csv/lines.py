@@ -4,9 +4,14 @@ Lines end at line feeds only: what else Python takes for a line end (form feeds,
 a value. A quoted cell may run over several lines, as RFC 4180 has it, although the standard forbids
 that: the rows are cut where their writer cut them, so that no text inside a cell can pose as a row
 of its own, and the reader refuses the one row.
+
+A quote in the middle of a plain cell is a character of it, such as 5" pipe. Text after a closing
+quote is a fault: the same characters could have been meant as another number of cells. The one
+meaning that is sure is a backslash before it, as some databases write.
 """
 
 import codecs
+import contextlib
 import csv
 import io
 import itertools
@@ -29,8 +34,8 @@ def blocks(name: str, opener: Opener, found: problems.Problems) -> Iterator[Bloc
     InputError when the file is not UTF-8 or a quoted cell never ends.
     """
     with opener() as binary, io.TextIOWrapper(binary, encoding="utf-8-sig", newline="\n") as text:
-        # Not strict: a quote in the middle of a plain cell is a character of it, such as 5" pipe.
-        reader = csv.reader(_bounded(text, name, found))
+        source = _Source(text, name, found)
+        reader = csv.reader(source.lines(), strict=True)
         while True:
             before = reader.line_num
             rows: list[list[str]] = []
@@ -39,16 +44,33 @@ def blocks(name: str, opener: Opener, found: problems.Problems) -> Iterator[Bloc
                 if not rows:
                     return
             except csv.Error as error:
-                _note(error, name, reader.line_num, found)
+                rows += _meant(error, source.line(reader.line_num), name, reader.line_num, found)
             except UnicodeDecodeError:
                 raise _undecodable(name, opener) from None
             if rows:
                 yield before, reader.line_num - before, rows
 
 
-def _bounded(text: io.TextIOWrapper, name: str, found: problems.Problems) -> Iterator[str]:
+class _Source:
     """Lines with their ends; in place of one that is too long an empty one."""
-    return itertools.chain.from_iterable(_pieces(text, name, found))
+
+    def __init__(self, text: io.TextIOWrapper, name: str, found: problems.Problems) -> None:
+        self._pieces = _pieces(text, name, found)
+        self._before = 0
+        self._piece: list[str] = []
+
+    def lines(self) -> Iterator[str]:
+        return itertools.chain.from_iterable(self._remembered())
+
+    def line(self, number: int) -> str:
+        """The line that was given last, by its number."""
+        return self._piece[number - self._before - 1]
+
+    def _remembered(self) -> Iterator[list[str]]:
+        for piece in self._pieces:
+            self._before += len(self._piece)
+            self._piece = piece
+            yield piece
 
 
 def _pieces(text: io.TextIOWrapper, name: str, found: problems.Problems) -> Iterator[list[str]]:
@@ -73,10 +95,23 @@ def _pieces(text: io.TextIOWrapper, name: str, found: problems.Problems) -> Iter
         yield [rest]
 
 
-def _note(error: csv.Error, name: str, line: int, found: problems.Problems) -> None:
-    if "limit" in str(error):
-        raise problems.refusal([problems.problem(name, line, 0, "endless-field")]) from None
-    found.add(name, line, 0, "bad-line")
+def _meant(
+    error: csv.Error, line: str, name: str, number: int, found: problems.Problems
+) -> list[list[str]]:
+    """The row that a faulty line was meant as, where that is sure; notes the fault."""
+    words = str(error)
+    if "limit" in words or "end of data" in words:
+        raise problems.refusal([problems.problem(name, number, 0, "endless-field")]) from None
+    if "expected after" not in words:
+        found.add(name, number, 0, "bad-line")
+        return []
+    with contextlib.suppress(csv.Error):
+        if '\\"' in line:
+            rows = list(csv.reader([line], strict=True, escapechar="\\"))
+            found.add(name, number, 0, "escaped-quote")
+            return rows
+    found.add(name, number, 0, "stray-quote")
+    return []
 
 
 def _undecodable(name: str, opener: Opener) -> Exception:

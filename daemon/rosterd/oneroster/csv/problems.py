@@ -19,7 +19,7 @@ REFUSALS: Mapping[str, str] = {
     "bad-property": "{} is not a property of this version's manifest",
     "bad-version": "{} names a version that is not read (1.1 and 1.2 are)",
     "blank-status": "{} is empty although the file is declared delta: read as bulk it would delete",
-    "endless-field": "a quoted cell is not closed within 131072 characters",
+    "endless-field": "a quoted cell is not closed within 131072 characters, or before the file ends",
     "missing-file": "the manifest declares {}, which is not there",
     "missing-property": "{} must be there once, with a value",
     "no-column": "the column {} is missing: no row can be read without it",
@@ -49,6 +49,7 @@ ERRORS: Mapping[str, str] = {
     "line-break": "{} holds a line break",
     "missing-value": "{} must not be empty",
     "row-width": "the row has more or fewer cells than the header",
+    "stray-quote": "text follows a closing quote: nobody can tell where the cell ends; double it",
     "too-long": "the line is longer than 65536 characters",
 }
 
@@ -60,6 +61,7 @@ WARNINGS: Mapping[str, str] = {
     "date-form": "{} holds a date in another form than YYYY-MM-DD",
     "default-mode": "{} is not said: the source's default was taken",
     "duplicate-column": "the column {} is there twice",
+    "escaped-quote": "a quote in a cell is escaped with a backslash: it was read as a doubled one",
     "extra-file": "{} is not a file of this version: it was ignored",
     "file-name": "the file should be called {}",
     "foreign-profile": "{} names no profile of this user: it was left out",
