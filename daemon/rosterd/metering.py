@@ -6,7 +6,7 @@ counted by person, and how many people an application sees is not told either.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -56,10 +56,9 @@ def text(readings: Readings) -> bytes:
     return generate_latest(registry)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, eq=False)
 class _Read(Collector):
     readings: Readings
-    _families: list[Metric] = field(default_factory=list)
 
     def collect(self) -> Iterator[Metric]:
         for part in (_config, _steps, _grants, _data, _process):
