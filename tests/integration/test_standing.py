@@ -1,0 +1,328 @@
+"""Where the daemon stands, asked from outside: hooks, conditions, metrics, what ends soon."""
+
+import asyncio
+import base64
+import contextlib
+import hmac
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from prometheus_client import parser
+
+from rosterd import git, running, settings, watching
+from tests.integration import configs_in_git as texts
+from tests.integration import git_repositories as repositories
+
+SECRET = "a secret of these tests alone"
+SIGNING = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+TOKEN = "operator-token"
+BODY = b'{"ref": "refs/heads/elsewhere", "commits": []}'
+
+
+async def holds(condition: Callable[[], object]) -> None:
+    """Wait until something is true of objects of this process."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - nobody tells when it becomes true
+            await asyncio.sleep(0.001)
+
+
+@dataclass
+class Running:
+    """A daemon inside this process that polls once an hour and sees no file events."""
+
+    site: repositories.Site
+    alice: repositories.Person
+    daemon: running.Daemon
+    ports: running.Listening
+    session: aiohttp.ClientSession
+
+    @property
+    def vendors(self) -> str:
+        return f"http://127.0.0.1:{self.ports.vendors}"
+
+    @property
+    def console(self) -> str:
+        return f"http://127.0.0.1:{self.ports.console}"
+
+    def push(self, title: str) -> str:
+        commit = self.site.commit(
+            {"permissions/math.yaml": texts.basic("math", f"title~'{title}'")}, by=self.alice
+        )
+        self.site.push()
+        return commit
+
+    async def serves(self, commit: str) -> None:
+        """Wait until this commit is what is served, and what the loop's status says."""
+        async with asyncio.timeout(60):
+            world = self.daemon.served.current
+            while world.commit != commit:
+                world = await self.daemon.served.wait(world)
+            await holds(lambda: self.daemon.reconciling.status.accepted == commit)
+
+    async def get(self, path: str, method: str = "GET") -> Any:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with self.session.request(method, self.console + path, headers=headers) as answer:
+            assert answer.status == 200, await answer.text()
+            return await (answer.json() if path.startswith("/v1") else answer.text())
+
+
+def machine(folder: Path, site: repositories.Site, **more: Any) -> settings.Settings:
+    (folder / "vault.key").write_text(base64.b64encode(bytes(32)).decode())
+    (folder / "vault.key").chmod(0o600)
+    return settings.Settings(
+        paths=settings.Paths(state=folder / "state", control_socket=folder / "run" / "socket"),
+        repository=settings.Repository(
+            id="forge", url=str(site.bare), poll=3600, trusted_root=folder / "trusted_root"
+        ),
+        review=settings.Review(people=1, allowed_signers=site.allowed, revoked_keys=site.revoked),
+        listen=settings.Listen(public_url="http://127.0.0.1:8420", port=0),
+        console=settings.Console(port=0, tokens=folder / "operators"),
+        secrets=settings.Secrets(vault_key=folder / "vault.key"),
+        **more,
+    )
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    folder: Path,
+    webhook: settings.Webhook | None = None,
+    *,
+    files: dict[str, str | bytes | None] | None = None,
+    operators: bool = True,
+) -> AsyncIterator[Running]:
+    site = repositories.Site(folder)
+    alice = site.person("alice")
+    first = site.commit(texts.district() | (files or {}), by=alice)
+    site.push()
+    (folder / "trusted_root").write_text(first + "\n")
+    if operators:
+        (folder / "operators").write_text(f"grace operator {sha256(TOKEN.encode()).hexdigest()}\n")
+        (folder / "operators").chmod(0o600)
+    started: asyncio.Future[tuple[running.Daemon, running.Listening]] = asyncio.Future()
+    stop = asyncio.Event()
+    task = asyncio.create_task(
+        running.serve(
+            machine(folder, site, webhook=webhook or settings.Webhook()),
+            ready=lambda daemon, ports: started.set_result((daemon, ports)),
+            stop=stop,
+            signals=False,
+        )
+    )
+    try:
+        await asyncio.wait([task, started], return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            await task
+        daemon, ports = started.result()
+        async with aiohttp.ClientSession() as session:
+            here = Running(site, alice, daemon, ports, session)
+            await here.serves(site.head())
+            yield here
+    finally:
+        stop.set()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture(autouse=True)
+def no_file_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The repository could as well be on another machine."""
+    monkeypatch.setattr(watching, "refs", lambda _url: None)
+
+
+# ---------------------------------------------------------------- webhooks
+
+
+def github() -> dict[str, str]:
+    return {
+        "X-GitHub-Event": "push",
+        "X-GitHub-Delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+        "X-Hub-Signature-256": f"sha256={hmac.new(SECRET.encode(), BODY, 'sha256').hexdigest()}",
+    }
+
+
+def gitlab() -> dict[str, str]:
+    now = str(int(time.time()))
+    key = base64.b64decode(SIGNING.removeprefix("whsec_"))
+    digest = hmac.digest(key, f"msg-1.{now}.".encode() + BODY, "sha256")
+    return {
+        "X-Gitlab-Event": "Push Hook",
+        "webhook-id": "msg-1",
+        "webhook-timestamp": now,
+        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+    }
+
+
+def gitlab_token() -> dict[str, str]:
+    return {"X-Gitlab-Event": "Push Hook", "X-Gitlab-Token": SECRET}
+
+
+def gitea() -> dict[str, str]:
+    digest = hmac.new(SECRET.encode(), BODY, "sha256").hexdigest()
+    return {"X-Gitea-Event": "push", "X-GitHub-Event": "push", "X-Gitea-Signature": digest}
+
+
+def bitbucket() -> dict[str, str]:
+    return {
+        "X-Event-Key": "repo:push",
+        "X-Hub-Signature": f"sha256={hmac.new(SECRET.encode(), BODY, 'sha256').hexdigest()}",
+    }
+
+
+@pytest.mark.parametrize(
+    "scheme, secret, proof",
+    [
+        ("github", SECRET, github),
+        ("gitlab", SIGNING, gitlab),
+        ("gitlab-token", SECRET, gitlab_token),
+        ("gitea", SECRET, gitea),
+        ("bitbucket", SECRET, bitbucket),
+    ],
+)
+async def test_a_push_is_served_as_soon_as_the_forge_calls(
+    tmp_path: Path, scheme: Any, secret: str, proof: Callable[[], dict[str, str]]
+) -> None:
+    (tmp_path / "secret").write_text(secret + "\n")
+    webhook = settings.Webhook(scheme=scheme, secrets=(tmp_path / "secret",))
+    async with serving(tmp_path, webhook) as here:
+        before = here.daemon.served.current.commit
+        commit = here.push("x")
+        url = f"{here.vendors}/hooks/git"
+        sent = {"Content-Type": "application/json"}
+        async with here.session.post(url, data=BODY, headers=sent) as answer:
+            assert answer.status == 401
+        assert here.daemon.served.current.commit == before
+        async with here.session.post(url, data=BODY, headers={**sent, **proof()}) as answer:
+            assert answer.status == 204
+
+        await here.serves(commit)
+
+        assert here.daemon.reconciling.history[0].trigger == "webhook"
+        scrape = await here.get("/metrics")
+        assert 'rosterd_webhook_total{outcome="accepted"} 1.0' in scrape
+        assert 'rosterd_webhook_total{outcome="unproven"} 1.0' in scrape
+
+
+async def test_without_a_scheme_there_is_no_such_endpoint(tmp_path: Path) -> None:
+    async with serving(tmp_path) as here:
+        url = f"{here.vendors}/hooks/git"
+        async with here.session.post(url, data=BODY, headers=github()) as answer:
+            assert answer.status == 404
+
+
+# ---------------------------------------------------------------- reconcile now
+
+
+class SlowMirror(git.Mirror):
+    """A mirror whose fetches wait until the test lets them go."""
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.fetches = 0
+        self.begun = asyncio.Event()
+        self.go = asyncio.Event()
+
+    async def fetch(self) -> str:
+        self.fetches += 1
+        newest = await super().fetch()  # what is pushed from now on is not in this one
+        self.begun.set()
+        await self.go.wait()
+        return newest
+
+
+async def test_reconcile_waits_for_a_pass_that_begins_after_it_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(tmp_path) as here:
+        loop = here.daemon.reconciling
+        slow = SlowMirror(here.daemon.machine.mirror, here.daemon.machine.repository)
+        monkeypatch.setattr(loop._mirror, "fetch", slow.fetch)
+        before = here.daemon.served.current.commit
+        loop.wake("poll")
+        await asyncio.wait_for(slow.begun.wait(), 60)
+        commit = here.push("x")  # the running pass has looked already
+        asked_before = loop._asked
+        asked = asyncio.create_task(here.get("/v1/reconcile", "POST"))
+        await holds(lambda: loop._asked > asked_before)
+        slow.begun.clear()
+        slow.go.set()
+
+        answer = await asyncio.wait_for(asked, 60)
+
+        assert before != commit
+        assert answer["served"]["commit"] == commit
+        assert slow.fetches == 2
+        assert answer["history"][0]["trigger"] == "operator"
+
+
+async def test_status_and_reconcile_tell_conditions_and_history(tmp_path: Path) -> None:
+    async with serving(tmp_path) as here:
+        first = here.daemon.served.current.commit
+        bad = here.site.commit({"permissions/math.yaml": "kind: Nothing\n"}, by=here.alice)
+        here.site.push()
+
+        answer = await here.get("/v1/reconcile", "POST")
+
+        told = {each["type"]: each for each in answer["conditions"]}
+        assert {name: each["status"] for name, each in told.items()} == {
+            "Fetched": "yes", "Vouched": "unknown", "Valid": "no", "Planned": "unknown",
+            "Guarded": "unknown", "Applied": "unknown", "Ready": "no",
+        }  # fmt: skip
+        assert (told["Valid"]["seen"], told["Valid"]["applied"]) == (bad, first)
+        assert [each["reason"] for each in answer["history"]] == ["Invalid", "Applied"]
+        assert json.dumps(answer["history"]).count(bad) == 1
+        await here.get("/v1/reconcile", "POST")
+        assert len(here.daemon.reconciling.history) == 2  # it ended as the one before
+
+
+async def test_history_begins_with_what_an_earlier_run_applied(tmp_path: Path) -> None:
+    async with serving(tmp_path) as here:
+        commit = here.daemon.served.current.commit
+        files = dict(here.daemon.machine)
+    again = settings.Settings(**files)
+    started: asyncio.Future[running.Daemon] = asyncio.Future()
+    stop = asyncio.Event()
+    task = asyncio.create_task(
+        running.serve(
+            again, ready=lambda daemon, _ports: started.set_result(daemon), stop=stop, signals=False
+        )
+    )
+    daemon = await asyncio.wait_for(started, 60)
+    await daemon.reconciling.reconcile()
+    history = daemon.reconciling.history
+    stop.set()
+    await task
+
+    assert [(each.trigger, each.candidate) for each in history] == [
+        ("start", commit),
+        ("earlier run", commit),
+    ]
+
+
+# ---------------------------------------------------------------- what somebody has to look after
+
+
+async def test_a_missing_operators_file_is_told_in_status_and_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(tmp_path, operators=False) as here:
+        warnings = here.daemon.desk.status()["warnings"]
+
+    what = f"nobody may use the console: cannot read {tmp_path / 'operators'}"
+    assert [each for each in warnings if each.startswith(what)]
+    assert what in caplog.text
+
+
+async def test_a_scrape_counts_what_vendors_asked_and_no_person(tmp_path: Path) -> None:
+    async with serving(tmp_path) as here:
+        here.daemon.book.note("math", "rest", "200")
+        text = await here.get("/metrics")
+
+    names = {family.name for family in parser.text_string_to_metric_families(text)}
+    assert {"rosterd_requests", "rosterd_condition", "process_resident_memory_bytes"} <= names
+    assert 'rosterd_requests_total{application="math",kind="rest",status="200"} 1.0' in text
