@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from rosterd import (
+    chain,
     credentials,
     errors,
     exporting,
@@ -24,6 +25,7 @@ from rosterd import (
     importing,
     ledger,
     operating,
+    previewing,
     readiness,
     reconciling,
     settings,
@@ -92,6 +94,10 @@ async def build(
     if hook is not None:
         stack.callback(hook.close)
     pulse = _pulse(loops)
+    async def shown(who: str, commit: str, details: Mapping[str, str]) -> None:
+        note = chain.Note("planned", who, commit, now(), details)
+        await store.run(lambda kept: kept.note(note))
+
     desk = operating.Operating(
         machine=machine,
         served=served,
@@ -103,6 +109,7 @@ async def build(
         book=book,
         pulse=pulse,
         people=people,
+        previews=previewing.Previews(served, shown, machine.review.people),
         clock=now,
         started=now(),
         hooks=hook.outcomes if hook is not None else {},

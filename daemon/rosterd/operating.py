@@ -18,12 +18,16 @@ from rosterd import (
     importing,
     ledger,
     metering,
+    plans,
+    previewing,
     readiness,
     reconciling,
     settings,
     storage,
     worlds,
 )
+from rosterd.plans import rendering
+from rosterd.plans.rendering import markdown
 from rosterd.web import desk, operators
 
 _STATES = {
@@ -50,6 +54,7 @@ class Operating:
     book: ledger.Ledger
     pulse: readiness.Pulse
     people: operators.Operators
+    previews: previewing.Previews
     clock: Callable[[], datetime]
     started: datetime
     hooks: Mapping[str, int]
@@ -214,6 +219,19 @@ class Operating:
         """Look at the repository now; gives the status after that pass."""
         await self.reconcile_loop.reconcile()
         return self.status()
+
+    async def plan(self, files: Mapping[str, bytes], who: str) -> desk.Plan:
+        """What these documents would mean for the roster that is served; on record under `who`."""
+        shown = await self.previews.show(files, who)
+        return {
+            "commit": shown.commit,
+            "generation": shown.generation,
+            "digest": shown.plan.digest,
+            "plan": plans.as_json(shown.plan),
+            "text": rendering.text(shown.plan),
+            "markdown": markdown.page(shown.plan),
+            "warnings": [str(problem) for problem in shown.problems],
+        }
 
     async def reveal(self, application: str, who: str) -> Sequence[credentials.Pair]:
         """Key and secret, on record under `who`."""

@@ -71,7 +71,8 @@ async def test_the_socket_answers_every_endpoint(tmp_path: Path) -> None:
     async with on_socket(desk, tmp_path / "control.sock") as session:
         for endpoint in control.ENDPOINTS:
             path = endpoint.path.replace("{name}", "math-galaxy")
-            body = {"value": "x"} if endpoint.method == "PUT" else None
+            body: dict[str, Any] | None = {"value": "x"} if endpoint.method == "PUT" else None
+            body = {"documents": {"rosterd.yaml": ""}} if path == "/v1/plan" else body
             async with session.request(endpoint.method, path, json=body) as response:
                 answer = await response.json()
                 assert response.status == 200, (path, answer)
@@ -178,20 +179,26 @@ async def test_the_console_answers_tokens_by_their_role(tmp_path: Path) -> None:
             path = endpoint.path.replace("{name}", "math-galaxy")
             for token, status in [(None, 401), ("wrong", 401), (VIEWER, 200), (OPERATOR, 200)]:
                 headers = bearer(token) if token else {}
-                async with session.request(endpoint.method, path, headers=headers) as response:
+                body = {"documents": {}} if path == "/v1/plan" else None
+                async with session.request(
+                    endpoint.method, path, headers=headers, json=body
+                ) as response:
                     allowed = endpoint.role == "viewer" or token != VIEWER
                     expected = (status if allowed else 403) if endpoint.console else 404
                     assert response.status == expected, (path, token)
                     assert "error" in await response.json() or expected == 200
 
-    assert {asked[0] for asked in desk.asked} <= {"imports", "exports", "reconcile"}
+    assert {asked[0] for asked in desk.asked} <= {"imports", "exports", "plan", "reconcile"}
 
 
 def test_what_browsers_are_offered_changes_nothing() -> None:
     offered = [endpoint for endpoint in control.ENDPOINTS if endpoint.console]
 
     assert {endpoint.method for endpoint in offered if endpoint.role == "viewer"} == {"GET"}
-    assert [each.path for each in offered if each.method != "GET"] == ["/v1/reconcile"]
+    assert [each.path for each in offered if each.method != "GET"] == [
+        "/v1/plan",
+        "/v1/reconcile",
+    ]
     assert not [endpoint.path for endpoint in offered if "secret" in endpoint.path]
 
 

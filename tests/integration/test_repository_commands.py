@@ -1,4 +1,4 @@
-"""`init`, `plan` and `approve` as people type them."""
+"""`init` and `approve` as people type them."""
 
 import json
 import subprocess
@@ -80,34 +80,6 @@ def test_init_refuses_a_timezone_that_is_none(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert isinstance(result.exception, errors.InputError)
     assert not (tmp_path / "config").exists()
-
-
-# ---------------------------------------------------------------- plan
-
-
-def test_plan_compares_commits_and_folders(site: repositories.Site) -> None:
-    site.commit({"permissions/none.yaml": texts.permission("none")})
-    site.write({"permissions/math.yaml": None})
-    clone = str(site.clone)
-
-    between = rosterd("plan", "HEAD~1", "HEAD", "-C", clone)
-    to_folder = rosterd("plan", "HEAD", "-C", clone, "--json")
-
-    assert '~ Permission none\n    access  "none"  →  "full"\n' in between.output
-    (change,) = json.loads(to_folder.output)["changes"]
-    assert (change["action"], change["path"], change["narrowing"]) == (
-        *("removed", "permissions/math.yaml"),
-        True,
-    )
-
-
-def test_plan_of_broken_documents_names_the_places(site: repositories.Site) -> None:
-    site.commit({"permissions/none.yaml": "kind: ["})
-
-    result = rosterd("plan", "HEAD~1", "HEAD", "-C", str(site.clone))
-
-    assert result.exit_code == 1
-    assert "permissions/none.yaml:2:1" in str(result.exception)
 
 
 # ---------------------------------------------------------------- approve

@@ -6,7 +6,6 @@ told with what to start.
 """
 
 import asyncio
-import json as json_format
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,32 @@ settings_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.opti
 json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for machines."
 )
+
+
+def clone_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of what runs in somebody's own clone: where it is, and what the daemon calls it."""
+    folder = click.Path(path_type=Path, file_okay=False)
+    file = click.Path(path_type=Path, dir_okay=False)
+    for option in (
+        click.option(
+            "--settings",
+            "settings_path",
+            type=file,
+            default=None,
+            help="The daemon's settings file, where you have it: for the id and the branch.",
+        ),
+        click.option(
+            "--repository",
+            default=None,
+            help="The repository's id in the daemon's settings. Default: from --settings, else"
+            " git's rosterd.repository, else the last part of the remote's URL without .git.",
+        ),
+        click.option("--branch", default="main", show_default=True, help="The daemon's branch."),
+        click.option("--remote", default="origin", show_default=True, help="Where it is hosted."),
+        click.option("-C", "--clone", "folder", type=folder, default=Path(), help="Your clone."),
+    ):
+        command = option(command)
+    return command
 
 
 def read_settings(path: Path) -> settings_module.Settings:
@@ -78,25 +103,38 @@ async def _call(socket: Path, method: str, path: str, json: Any, wait: float) ->
         ) from error
     except (aiohttp.ClientError, ValueError) as error:
         raise errors.TemporaryError(f"cannot understand the daemon's answer: {error}") from error
-    if response.status >= 400:
-        problem = answer.get("error", f"status {response.status}")
+    return _fine(answer, response.status)
+
+
+def call_server(base: str, method: str, path: str, token: str, json: Any) -> dict[str, Any]:
+    """What the daemon whose console is at `base` answers to an operator with `token`."""
+    return asyncio.run(_call_server(base, method, path, token, json))
+
+
+async def _call_server(base: str, method: str, path: str, token: str, json: Any) -> dict[str, Any]:
+    timeout = aiohttp.ClientTimeout(total=600.0)
+    headers = {"Authorization": f"Bearer {token}"}
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
+            # a redirect could lead the token elsewhere
+            session.request(method, f"{base}{path}", json=json, allow_redirects=False) as response,
+        ):
+            if response.status in range(300, 400):
+                raise errors.InputError(f"cannot use {base}: it leads elsewhere; name that instead")
+            answer: dict[str, Any] = await response.json()
+    except (TimeoutError, aiohttp.ClientConnectorError) as error:
+        raise errors.TemporaryError(
+            f"cannot reach {base}: {error or 'it does not answer'}"
+        ) from error
+    except (aiohttp.ClientError, ValueError) as error:
+        raise errors.TemporaryError(f"cannot understand the answer of {base}") from error
+    return _fine(answer, response.status)
+
+
+def _fine(answer: dict[str, Any], status: int) -> dict[str, Any]:
+    if status >= 400:
+        problem = answer.get("error", f"status {status}")
         known = str(problem).startswith("cannot ")
         raise errors.InputError(str(problem) if known else f"cannot do that: {problem}")
     return answer
-
-
-def print_json(answer: object) -> None:
-    """For machines: everything that the daemon said."""
-    click.echo(json_format.dumps(answer, indent=2, ensure_ascii=False))
-
-
-def short(commit: str | None) -> str:
-    """A commit's id as people read it."""
-    return commit[:12] if commit else "none"
-
-
-def time(text: str | None) -> str:
-    """2026-08-01T02:00:05.123+00:00 → 2026-08-01 02:00:05Z."""
-    if not text:
-        return "never"
-    return text[:19].replace("T", " ") + "Z"

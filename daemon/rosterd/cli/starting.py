@@ -13,7 +13,7 @@ import click
 
 from rosterd import errors, git
 from rosterd import settings as settings_module
-from rosterd.cli import asking, beginnings, planning
+from rosterd.cli import asking, beginnings, reading
 from rosterd.git import clones, mirrors
 
 _folder = click.Path(path_type=Path, file_okay=False)
@@ -30,7 +30,7 @@ def init(folder: Path, title: str, timezone: str, branch: str, key: str | None) 
     if folder.exists() and any(folder.iterdir()):
         raise errors.InputError(f"cannot make a repository in {folder}: it is not empty")
     files = beginnings.files(title, timezone)
-    planning.require_valid(files, str(folder))
+    reading.require_valid(files, str(folder))
     signing_key = clones.absolute(key)
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Made beside and moved when it is whole: a key that cannot sign leaves nothing in the way.
@@ -102,7 +102,7 @@ async def _trusted(machine: settings_module.Settings, commit: str) -> tuple[str,
         tree = await mirror.tree(full)
         contents = await mirror.contents(entry.blob for entry in tree.values())
         files = {path: contents[entry.blob] for path, entry in tree.items()}
-    planning.require_valid(files, full[:12])
+    reading.require_valid(files, full[:12])
     return full, ()
 
 

@@ -5,6 +5,7 @@ what changes something or shows a secret is asked for on the socket only, whose 
 who that is. Reconciling is on both: it only looks sooner at what would be looked at anyway. Answers are objects; what is refused says why under `error`.
 """
 
+import asyncio
 import pwd
 import socket
 import struct
@@ -26,6 +27,8 @@ DESK: Final = web.AppKey("desk", cast("type[desks.Desk]", object))
 WHO: Final = web.RequestKey("who", str)
 """Who asks, set before a handler runs."""
 LIMIT: Final = 50
+PLAN_BYTES: Final = 32 * 2**20
+"""Most bytes of a body with all documents of a repository."""
 _MOST: Final = 1000
 
 
@@ -92,6 +95,10 @@ async def _set_secret(desk: desks.Desk, request: web.Request, who: str) -> objec
     return {"name": name, "document": await desk.set_secret(name, value, who)}
 
 
+async def _plan(desk: desks.Desk, request: web.Request, who: str) -> object:
+    return await desk.plan(await _documents(request), who)
+
+
 async def _imports(desk: desks.Desk, request: web.Request, who: str) -> object:
     return {"imports": list(await desk.imports(_limit(request)))}
 
@@ -106,6 +113,8 @@ ENDPOINTS: Final = (
     Endpoint("GET", "/v1/applications/{name}", _application, "viewer", console=True),
     Endpoint("GET", "/v1/imports", _imports, "viewer", console=True),
     Endpoint("GET", "/v1/exports", _exports, "viewer", console=True),
+    # It counts what conditions pick, so it answers guesses about people: operators only.
+    Endpoint("POST", "/v1/plan", _plan, "operator", console=True),
     Endpoint("POST", "/v1/reconcile", _reconcile, "operator", console=True),
     Endpoint("POST", "/v1/targets/{name}/run", _run, "operator", console=False),
     Endpoint("POST", "/v1/targets/{name}/test", _test, "operator", console=False),
@@ -188,6 +197,26 @@ def _peer(request: web.Request) -> str:
         return f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
     except KeyError:
         return f"uid {uid}"
+
+
+async def _documents(request: web.Request) -> dict[str, bytes]:
+    """Path → content of a body {"documents": {path: text}}, read up to a limit of its own."""
+    parts, size = [], 0
+    async for part in request.content.iter_any():
+        size += len(part)
+        if size > PLAN_BYTES:
+            raise web.HTTPRequestEntityTooLarge(
+                max_size=PLAN_BYTES, actual_size=size, reason="the documents are too many bytes"
+            )
+        parts.append(part)
+    try:
+        body = await asyncio.to_thread(orjson.loads, b"".join(parts))
+    except orjson.JSONDecodeError as error:
+        raise errors.InputError("the body has to be JSON") from error
+    files = body.get("documents") if isinstance(body, dict) else None
+    if not isinstance(files, dict) or not all(isinstance(text, str) for text in files.values()):
+        raise errors.InputError('the body has to be {"documents": {path: text, …}}')
+    return {path: text.encode() for path, text in files.items()}
 
 
 def _limit(request: web.Request) -> int:

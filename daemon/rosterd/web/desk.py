@@ -220,6 +220,20 @@ class Secret(TypedDict):
     """Whether a delivery wants it now."""
 
 
+class Plan(TypedDict):
+    """What a change would mean; counts of fewer than ten people are not told."""
+
+    commit: str | None
+    """The accepted commit that it was compared with."""
+    generation: int | None
+    digest: str
+    plan: Mapping[str, Any]
+    text: str
+    markdown: str
+    warnings: list[str]
+    """Of the documents: path:line:column and what is odd there."""
+
+
 class Desk(Protocol):
     """The daemon, as far as operators may reach it.
 
@@ -243,6 +257,10 @@ class Desk(Protocol):
 
     async def reconcile(self) -> Mapping[str, Any]:
         """Look at the repository now; gives the status after that pass."""
+        ...
+
+    async def plan(self, files: Mapping[str, bytes], who: str) -> Plan:
+        """What these documents (path → content) would mean for the served roster."""
         ...
 
     async def metrics(self) -> bytes:

@@ -3,8 +3,8 @@
 Markdown for a pull request stands beside it, and both tell the same sections.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from rosterd import plans
 from rosterd.plans.rendering import sections
@@ -13,14 +13,10 @@ SIGNS: Final = {"added": "+", "removed": "-", "changed": "~"}
 NO_ROSTER: Final = "There is no roster to compare on: who gains and loses what is not known."
 _WIDEST: Final = 60
 
-Mood = Literal["warning", "heading", "gain", "loss"]
-Paint = Callable[[str, Mood], str]
-"""How a terminal shows words of one mood; where there is none they stay as they are."""
 
-
-def text(plan: plans.Plan, *, exact: bool = False, paint: Paint = lambda words, _: words) -> str:
+def text(plan: plans.Plan, *, exact: bool = False) -> str:
     """The plan as lines; small counts of people are only told when `exact`."""
-    return "\n".join(_lines(plan, exact=exact, paint=paint)) + "\n"
+    return "\n".join(_lines(plan, exact=exact)) + "\n"
 
 
 def table(rows: Sequence[Sequence[str]], indent: str = "  ") -> Iterator[str]:
@@ -69,37 +65,36 @@ def both(collection: str, delta: plans.Delta, *, exact: bool = False) -> tuple[s
 # ---------------------------------------------------------------- lines
 
 
-def _lines(plan: plans.Plan, *, exact: bool, paint: Paint) -> Iterator[str]:
+def _lines(plan: plans.Plan, *, exact: bool) -> Iterator[str]:
     if plan.warnings:
-        yield paint("Warnings", "heading")
+        yield "Warnings"
         rows = [(f"! {each.name}", each.subject, each.text) for each in plan.warnings]
-        yield from (paint(line, "warning") for line in table(rows))
+        yield from table(rows)
         yield ""
     if not plan.changes:
         yield "No document changes."
         yield ""
     for section, parts in sections.parts(plan):
-        yield paint(section, "heading")
+        yield section
         for part in parts:
-            yield from _part(part, paint)
+            yield from _part(part)
         yield ""
     if plan.exposure is None:
         yield NO_ROSTER
     else:
-        yield paint("What applications gain and lose", "heading")
+        yield "What applications gain and lose"
         if not plan.exposure:
             yield "  No application gains or loses anything."
         for each in plan.exposure:
-            yield from _exposure(each, exact=exact, paint=paint)
+            yield from _exposure(each, exact=exact)
     yield ""
     yield f"plan sha256:{plan.digest}"
 
 
-def _part(part: sections.Part, paint: Paint) -> Iterator[str]:
+def _part(part: sections.Part) -> Iterator[str]:
     change = part.change
     narrowing = "  (only takes away)" if change.narrowing else ""
-    line = f"  {SIGNS[change.action]} {change.kind} {change.name}{narrowing}"
-    yield paint(line, "loss") if change.action == "removed" else line
+    yield f"  {SIGNS[change.action]} {change.kind} {change.name}{narrowing}"
     if change.action == "changed" and part.entries:
         yield from table([_field(each) for each in part.entries], "      ")
     elif change.action == "added" and part.entries:
@@ -118,9 +113,8 @@ def _short(value: str | None) -> str:
     return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…"
 
 
-def _exposure(each: plans.Exposure, *, exact: bool, paint: Paint) -> Iterator[str]:
-    mood: Mood = "gain" if each.gains else "loss"
-    yield f"  {each.application}: {paint(state(each), mood)}"
+def _exposure(each: plans.Exposure, *, exact: bool) -> Iterator[str]:
+    yield f"  {each.application}: {state(each)}"
     if each.fields_gained:
         yield f"      gains the fields {', '.join(each.fields_gained)}"
     if each.fields_lost:
