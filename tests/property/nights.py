@@ -7,6 +7,7 @@ in memory, with rows that live as long as those on disk.
 
 import asyncio
 import copy
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from random import Random
 from typing import Any
 
 import orjson
+from hypothesis import strategies as st
 from pyroaring import AbstractBitMap, BitMap, FrozenBitMap
 
 from rosterd import configs, documents, holdings, listings, rosters, worlds
@@ -183,7 +185,11 @@ class Place:
         """What a new process makes of config, generation and store."""
         last = self.worlds.current
         held = holdings.restored(self.stored)
-        world = worlds.World(last.config, last.commit, last.generation, last.published, held=held)
+        holds = {
+            name: dataclasses.replace(hold, kept=hold.kept.derived(held={name: held[name]}))
+            for name, hold in last.holds.items()
+        }
+        world = last.derived(held=held, holds=holds, _views={})
         self.worlds = worlds.Worlds(world, self.clock)
         await self.turn_day()
 
@@ -280,5 +286,45 @@ def run(coroutine: Any) -> None:
     asyncio.run(coroutine)
 
 
+def next_night(now: datetime) -> datetime:
+    return now.replace(hour=2) + timedelta(days=1)
+
+
 def later(clock: Clock, dice: Random) -> None:
     clock.now += timedelta(milliseconds=dice.choice((0, 1, 1000, 3_600_000)))
+
+
+async def something(
+    place: Place, district: District, rules: Sequence[configs.Grant | None], dice: Random
+) -> None:
+    """One swap: mostly a night's import, sometimes a commit, a new day, a restart."""
+    act = dice.choice(("import", "import", "import", "commit", "day", "restart"))
+    if act == "import":
+        await place.worlds.propose_generation(district.night(), place.record)
+    elif act == "commit":
+        grant = dice.choice(rules)
+        config = place.worlds.current.config
+        assert config is not None
+        if grant is None:
+            now = config.grant(APPLICATION)
+            off = now.application.model_copy(update={"enabled": False})
+            grant = copy.copy(now)
+            object.__setattr__(grant, "application", off)
+        await place.worlds.propose_config(config_of(grant), "c", place.record)
+    elif act == "day":
+        await place.turn_day()
+    else:
+        await place.restart()
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> tuple[District, list[configs.Grant | None], Random]:
+    district = draw(made.any_district())
+    rules: list[configs.Grant | None] = [
+        made.grant_of(draw(made.any_rules(district)), draw(made.EXCLUDES))
+        for _ in range(draw(st.integers(1, 4)))
+    ]
+    if draw(st.booleans()):
+        rules.append(None)
+    dice = draw(made.DICE)
+    return District(district.records, district.inactive, dice), rules, dice

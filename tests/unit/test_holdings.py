@@ -44,6 +44,12 @@ class World:
     today: date = districts.TODAY
     held: Mapping[str, holdings.Holding] = field(default_factory=dict)
 
+    def of(self, application: str) -> "World":
+        return self
+
+    def grant(self, application: str) -> configs.Grant | None:
+        return None if self.config is None else self.config.grants.get(application)
+
     def view(self, application: str) -> access.View:
         assert self.config is not None
         assert self.generation is not None

@@ -11,11 +11,14 @@ from datetime import date
 from types import MappingProxyType
 
 from rosterd import documents, errors, loading
-from rosterd.configs import checks, drafts, endings, grants
+from rosterd.configs import checks, drafts, endings, grants, renaming
 
-__all__ = ["Config", "Ending", "Grant", "check"]
+__all__ = ["Config", "Ending", "Grant", "bounded", "check", "renamed", "renames"]
 
 Grant = grants.Grant
+bounded = grants.bounded
+renamed = renaming.renamed
+renames = renaming.renames
 Ending = endings.Ending
 
 

@@ -1,7 +1,7 @@
 """What one application may see, as far as documents say it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from rosterd import documents, selections
@@ -24,6 +24,8 @@ class Grant:
     courses: selections.Selection | None = None
     classes: selections.Selection | None = None
     people: selections.People = field(default_factory=selections.People)
+    stopped: str | None = None
+    """Why it gets nothing whatever the documents say; set by who serves, never by a config."""
 
     @property
     def access(self) -> documents.Access:
@@ -51,6 +53,8 @@ class Grant:
 
         Whether REST is on is another question: that is `application.rest.enabled`.
         """
+        if self.stopped is not None:
+            return self.stopped
         if self.permission is None:
             return "it has no permission"
         if self.permission.access == "none":
@@ -68,3 +72,14 @@ class Grant:
     def _fields(self) -> documents.Fields:
         permission = self.permission
         return documents.Fields() if permission is None else permission.fields or documents.Fields()
+
+
+def bounded(grant: Grant, rest: documents.Rest) -> Grant:
+    """The grant with no more of the REST API than `rest` gives."""
+    own = grant.application.rest
+    versions = tuple(each for each in own.versions if each in rest.versions)
+    enabled = own.enabled and rest.enabled and bool(versions)
+    less = own.model_copy(update={"enabled": enabled, "versions": versions or own.versions})
+    if less == own:
+        return grant
+    return replace(grant, application=grant.application.model_copy(update={"rest": less}))

@@ -43,6 +43,12 @@ class World(Protocol):
     @property
     def held(self) -> Mapping[str, held.Holding]: ...
 
+    def of(self, application: str) -> "World":
+        """Where the application is served from."""
+        ...
+
+    def grant(self, application: str) -> configs.Grant | None: ...
+
     def view(self, application: str) -> access.View: ...
 
 
@@ -53,9 +59,10 @@ def ended(old: World, new: World) -> dict[str, held.Holding]:
     found = {}
     for application in new.config.applications if new.config is not None else ():
         holding, view = old.held.get(application), _last(old, application)
-        if holding is None or new.config is None:
+        grant = new.grant(application)
+        if holding is None or grant is None:
             continue
-        if new.config.grant(application).refusal(new.today) is not None:
+        if grant.refusal(new.today) is not None:
             found[application] = holding if view is None else stepping.frozen(holding, view)
     return found
 
@@ -72,7 +79,7 @@ def steps(old: World, new: World, kept: Mapping[str, held.Holding]) -> Generator
     names = new.config.applications
     if new.generation is None:
         return {name: holding for name, holding in old.held.items() if name in names}
-    found: dict[str, stepping.Change | held.Holding] = dict(kept)
+    found: dict[str, stepping.Change | held.Holding] = {}
     changed: dict[str, FrozenBitMap] = {}
     if new.generation is not old.generation:
         for name in held.COLLECTIONS:
@@ -80,12 +87,11 @@ def steps(old: World, new: World, kept: Mapping[str, held.Holding]) -> Generator
             yield
     swap = _Swap(old, new, changed, {})
     for application in names:
-        if application in found:
-            continue
-        view = new.view(application)
         yield
-        if view.refusal is None:
+        if new.view(application).refusal is None:
             found[application] = yield from _step(swap, application)
+        elif application in old.held:
+            found[application] = kept.get(application, old.held[application])
     return found
 
 
@@ -97,19 +103,37 @@ class _Swap:
     memory: dict[tuple[str, str, int], bytes]
 
 
-def _step(swap: _Swap, application: str) -> stepping.Steps:
-    old, new, changed = swap.old, swap.new, swap.changed
-    view, holding = new.view(application), old.held.get(application)
-    if holding is None or old.generation is None or new.generation is None:
+def _step(swap: _Swap, application: str) -> Generator[None, None, stepping.Change | held.Holding]:
+    was, now = swap.old.of(application), swap.new.of(application)
+    view, holding = swap.new.view(application), swap.old.held.get(application)
+    changed = swap.changed if now.generation is swap.new.generation else {}
+    if holding is None or was.generation is None or now.generation is None:
         return (yield from stepping.first(view, changed))
     if holding.kinds is not None:
-        before = stepping.Before(view, new.generation.by_source, swap.memory)
+        before = stepping.Before(view, now.generation.by_source, swap.memory)
         return (yield from stepping.revived(holding, view, before))
-    last = _last(old, application)
+    if was is now:
+        return holding  # kept where it was
+    last = _last(swap.old, application)
     if last is None:
         return (yield from stepping.first(view, changed))
-    before = stepping.Before(last, old.generation.by_source, swap.memory)
-    return (yield from stepping.step(holding, before, view, changed))
+    before = stepping.Before(last, was.generation.by_source, swap.memory)
+    meanwhile = _meanwhile(was.generation, now.generation, changed)
+    return (yield from stepping.step(holding, before, view, changed, meanwhile))
+
+
+def _meanwhile(was: Generation, now: Generation, changed: stepping.Rows) -> stepping.Rows:
+    """Rows whose record changed in generations that the application did not get: it was kept at a
+    former one. Their records say an older moment than the one at which it gets them.
+    """
+    if was is now:
+        return {}
+    found = {}
+    for name in held.COLLECTIONS:
+        later = [rows for number, rows in now.by_change(name).items() if was.number < number]
+        if later:
+            found[name] = FrozenBitMap.union(*later) - changed.get(name, held.NONE)
+    return found
 
 
 def settled(
@@ -131,10 +155,10 @@ def newest(holdings: Mapping[str, held.Holding]) -> datetime:
 
 def _last(world: World, application: str) -> access.View | None:
     """The view as it was served last: its rows are those of the holding, whatever the day."""
-    holding = world.held.get(application)
-    if holding is None or world.config is None or world.generation is None:
+    holding, source = world.held.get(application), world.of(application)
+    if holding is None or source.config is None or source.generation is None:
         return None
-    if application not in world.config.applications:
+    if application not in source.config.applications:
         return None
-    grant, roster = world.config.grant(application), world.generation.roster
-    return access.View(roster, grant, world.today, None, holding.rows, {})
+    grant, roster = source.config.grant(application), source.generation.roster
+    return access.View(roster, grant, source.today, None, holding.rows, {})

@@ -106,10 +106,13 @@ def revived(old: held.Holding, view: access.View, before: Before) -> Steps:
     return Change(old, view.rows, _signatures(view), view.rows, left, moved=True)
 
 
-def step(old: held.Holding, before: Before, view: access.View, changed: Rows) -> Steps:
+def step(
+    old: held.Holding, before: Before, view: access.View, changed: Rows, meanwhile: Rows
+) -> Steps:
     """The step from one living grant to another, or to the same over another roster or day.
 
-    `changed` are rows whose record changed with this very step.
+    `changed` are rows whose record changed with this very step, `meanwhile` those whose record
+    changed before it and is only told now.
     """
     was, now = pictures.Picture(before.view, "1.2"), pictures.Picture(view, "1.2")
     signatures = _signatures(view)
@@ -120,11 +123,13 @@ def step(old: held.Holding, before: Before, view: access.View, changed: Rows) ->
         same = not gained[name] and not lost[name]
         rows[name] = old.rows[name] if same else view.rows[name]
     moved = any(map(len, gained.values())) or any(map(len, lost.values()))
-    touched = yield from _touched(was, now, _Sets(gained, lost, changed))
+    both_changed = {name: _of(changed, name) | _of(meanwhile, name) for name in held.COLLECTIONS}
+    touched = yield from _touched(was, now, _Sets(gained, lost, both_changed))
     dated, left = {}, {}
     for name in held.COLLECTIONS:
         both = old.rows[name] & view.rows[name]
         again = both if old.rules.get(name) != signatures[name] else touched[name] & both
+        again = again | (_of(meanwhile, name) & both)
         own = _of(changed, name)
         moved = moved or bool(again) or bool(own & rows[name])
         dated[name] = FrozenBitMap((gained[name] | again) - own)

@@ -1,28 +1,23 @@
-"""What is served now, and the one place where it is replaced.
+"""One moment of what is served: a config, a generation, and who is kept back from them.
 
-A World is the frozen pair of an accepted config and a generation of the roster. A request, an
-export or a plan takes the current one once and keeps it to its end, so nobody ever sees half a
-change. Proposals come one at a time: each is planned against the other half as it is now, is
-recorded, and only then does one reference move. With each swap goes one step of what every
-application holds (`holdings`), under one moment that comes never twice.
+Most applications are served what the accepted config says of the newest roster. One whose change
+is held is served from the former world it was in, one that is stopped gets nothing. Whatever is
+asked of a World about an application goes through `of`, so nobody who serves, exports or counts can
+forget about that.
 """
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
-from typing import Protocol
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime
+from typing import Any, Protocol, TypeVar
 
 from pyroaring import AbstractBitMap, BitMap, FrozenBitMap
 
-from rosterd import access, configs, documents, holdings, pictures, rosters
+from rosterd import access, configs, holdings, pictures, rosters
 from rosterd.oneroster import rendering
 
-_log = logging.getLogger(__name__)
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_T = TypeVar("_T")
 
 
 class Pages(Protocol):
@@ -62,13 +57,43 @@ class Pages(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
+class Hold:
+    """An application that is served from a former world, because a change of what it sees waits.
+
+    `stopped` says why it is not even served from there; empty while it is. `former` is its name in
+    the documents of that world's commit. `lost` is the number of the kept generation when that could
+    not be opened again.
+    """
+
+    kept: "World"
+    since: datetime
+    former: str
+    stopped: str = ""
+    lost: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """An application that was stopped on this machine, without a commit."""
+
+    reason: str
+    actor: str
+    time: datetime
+
+
+BLOCKED = "it is blocked on the machine that serves it"
+"""What the vendor is told; the reason that somebody gave is for operators."""
+
+
+@dataclass(frozen=True, eq=False)
 class World:
     """(config, generation) at one moment; either may be missing before there is a first one.
 
     `published` maps the number of each generation to the moment it began to be served, which is
     what dateLastModified says, unless the record came to an application later: `held` has what each of them
     holds. `today` is the date in the repository's timezone: grants and dates are judged by it, and
-    a new day is a new World.
+    a new day is a new World. `holds` and `blocks` name the applications for which all this is not
+    what is served.
     """
 
     config: configs.Config | None = None
@@ -77,8 +102,12 @@ class World:
     published: Mapping[int, datetime] = field(default_factory=dict)
     today: date = date.min
     held: Mapping[str, holdings.Holding] = field(default_factory=dict)
-    _dated: dict[str, holdings.Dated] = field(default_factory=dict)
+    holds: Mapping[str, Hold] = field(default_factory=dict)
+    blocks: Mapping[str, Block] = field(default_factory=dict)
     _views: dict[str, access.View] = field(default_factory=dict)
+    _grants: dict[str, configs.Grant] = field(default_factory=dict)
+    _refused: dict[str, access.View] = field(default_factory=dict)
+    _dated: dict[str, holdings.Dated] = field(default_factory=dict)
     _pictures: dict[tuple[str, str], pictures.Picture] = field(default_factory=dict)
     _openings: dict[int, bytes] = field(default_factory=dict)
     _rendered: pictures.Rendered = field(default_factory=pictures.Rendered)
@@ -88,14 +117,33 @@ class World:
         """Whether there is both an accepted config and a roster."""
         return self.config is not None and self.generation is not None
 
-    def grant(self, application: str) -> configs.Grant | None:
-        """What the accepted config grants, or None for an application it does not know."""
-        if self.config is None or application not in self.config.applications:
-            return None
-        return self.config.grant(application)
+    # ------------------------------------------------------------ who is kept back
 
-    def view(self, application: str) -> access.View:
-        """What the application may see; computed when first asked for, then kept."""
+    @property
+    def kept(self) -> Mapping[str, "World"]:
+        """Application -> the former world that it is served from."""
+        return {name: hold.kept for name, hold in self.holds.items()}
+
+    @property
+    def stopped(self) -> Mapping[str, str]:
+        """Application -> why it is refused, whatever its documents say."""
+        found = {name: self.stop(name) for name in (*self.holds, *self.blocks)}
+        return {name: words for name, words in found.items() if words is not None}
+
+    def stop(self, application: str) -> str | None:
+        """Why the application is refused whatever its documents say, or None."""
+        if application in self.blocks:
+            return BLOCKED
+        hold = self.holds.get(application)
+        return None if hold is None else hold.stopped or None
+
+    def of(self, application: str) -> "World":
+        """The world that the application is served from: this one, unless its change is held."""
+        hold = self.holds.get(application)
+        return self if hold is None else hold.kept
+
+    def newest(self, application: str) -> access.View:
+        """The view by this config and this roster, whether it is served or held."""
         view = self._views.get(application)
         if view is None:
             if self.config is None or self.generation is None:
@@ -103,6 +151,87 @@ class World:
             grant = self.config.grant(application)
             view = access.view(self.generation.roster, grant, self.today)
             self._views[application] = view
+        return view
+
+    def unstopped(self, application: str) -> access.View | None:
+        """What it sees, or would see if nobody had stopped it; None where nobody can say."""
+        source = self.of(application)
+        if source.config is None or application not in source.config.applications:
+            return None
+        return None if source.generation is None else source.newest(application)
+
+    def derived(self, **changes: Any) -> "World":
+        """The same config, generation and day with something else about it; the views stay."""
+        return replace(
+            self,
+            **changes,
+            _grants={},
+            _refused={},
+            _dated={},
+            _pictures={},
+            _openings={},
+            _rendered=pictures.Rendered(),
+        )
+
+    def alone(self, application: str) -> "World":
+        """What this world serves to one application, to be kept for it."""
+        source = self.of(application)
+        if source is not self:
+            return source
+        held = {name: each for name, each in self.held.items() if name == application}
+        views = {name: each for name, each in self._views.items() if name == application}
+        return self.derived(held=held, holds={}, blocks={}, _views=views)
+
+    def renamed(self, names: Mapping[str, str]) -> "World":
+        """The same under the new names of its applications."""
+        if self.config is None or not names:
+            return self
+
+        def under(found: Mapping[str, _T]) -> dict[str, _T]:
+            return {names.get(name, name): each for name, each in found.items()}
+
+        holds = {
+            name: replace(hold, kept=hold.kept.renamed(names)) for name, hold in self.holds.items()
+        }
+        return self.derived(
+            config=configs.renamed(self.config, names),
+            held=under(self.held),
+            holds=under(holds),
+            blocks=under(self.blocks),
+            _views=under(self._views),
+        )
+
+    # ------------------------------------------------------------ what is served
+
+    def grant(self, application: str) -> configs.Grant | None:
+        """What is granted now, or None for an application that the accepted config does not know."""
+        if self.config is None or application not in self.config.applications:
+            return None
+        grant = self._grants.get(application)
+        if grant is None:
+            grant = self._grants[application] = self._granted(self.config, application)
+        return grant
+
+    def _granted(self, config: configs.Config, application: str) -> configs.Grant:
+        grant, source = config.grant(application), self.of(application)
+        if source is not self and source.config is not None:
+            # A hold keeps what the application sees. What it may do to see it is said by the
+            # newest document, as far as that says less.
+            grant = configs.bounded(source.config.grant(application), grant.application.rest)
+        stopped = self.stop(application)
+        return grant if stopped is None else replace(grant, stopped=stopped)
+
+    def view(self, application: str) -> access.View:
+        """What the application may see; computed when first asked for, then kept."""
+        if self.stop(application) is None:
+            return self.of(application).newest(application)
+        view = self._refused.get(application)
+        if view is None:
+            if self.config is None or self.generation is None:
+                raise LookupError("cannot make a view before there are a config and a roster")
+            grant = self._granted(self.config, application)
+            view = access.view(self.generation.roster, grant, self.today)
+            self._refused[application] = view
         return view
 
     def warm(self) -> None:
@@ -113,10 +242,12 @@ class World:
         """
         if self.config is not None and self.generation is not None:
             for application in self.config.applications:
-                self.view(application)
+                self.newest(application)
 
     def picture(self, application: str, version: str) -> pictures.Picture:
         """The view as records of one OneRoster version."""
+        if (source := self._source(application)) is not self:
+            return source.picture(application, version)
         picture = self._pictures.get((application, version))
         if picture is None:
             picture = pictures.Picture(self.view(application), version, self.dated(application))
@@ -129,6 +260,8 @@ class World:
         """The rows' records as JSON objects with commas between them, in parts that only have to
         be joined; hrefs still begin with rendering's markers.
         """
+        if (source := self._source(application)) is not self:
+            return source.page(application, version, collection, rows)
         gone = self.dated(application).gone(collection)
         if gone and gone.intersect(BitMap(rows)):
             parts = self._with_gone(application, version, collection, rows)
@@ -198,6 +331,8 @@ class World:
 
     def dated(self, application: str) -> holdings.Dated:
         """Since when the application has what it has, and what it had before."""
+        if (source := self._source(application)) is not self:
+            return source.dated(application)
         dated = self._dated.get(application)
         if dated is None:
             if self.generation is None:
@@ -248,6 +383,10 @@ class World:
                 parts += (next(records), next(records))
         return parts
 
+    def _source(self, application: str) -> "World":
+        """Where records come from: to whom is stopped there is nothing to bring from elsewhere."""
+        return self.of(application) if self.stop(application) is None else self
+
     def _opening(self, number: int) -> bytes:
         """What stands before the fragment of a record that last changed in that generation."""
         moment = holdings.timestamp(self.published.get(number, _EPOCH))
@@ -257,125 +396,3 @@ class World:
         """Names what the application is served; equal revisions mean equal answers."""
         holding = self.held.get(application)
         return str(holding.revision) if holding is not None else "0"
-
-
-Record = Callable[[World, World], Awaitable[None]]
-"""Makes a proposal lasting: called with (current, proposed) before the swap; raising refuses it."""
-
-
-class Worlds:
-    """Holds the current World and swaps it."""
-
-    def __init__(
-        self, world: World, clock: Callable[[], datetime], lead: timedelta = timedelta(0)
-    ) -> None:
-        """`lead` is how far the moment of a swap lies ahead of the clock when its recording begins.
-
-        A consumer may ask for all that changed since just before it last asked. So no date may lie
-        before the swap that made it true, and recording takes its time.
-        """
-        self._current = world
-        self._clock = clock
-        self._lead = lead
-        self._turn = asyncio.Lock()
-        self._swapped = asyncio.Condition()
-        self._last = max(holdings.newest(world.held), *world.published.values(), _EPOCH, _EPOCH)
-
-    @property
-    def current(self) -> World:
-        """What is served now. Take it once and keep it to the end of what you do."""
-        return self._current
-
-    async def propose_config(self, config: configs.Config, commit: str, record: Record) -> World:
-        """Serve `config` from now on, once `record` has planned, judged and stored it."""
-        async with self._turn:
-            old = self._current
-            today = self._today(config)
-            new = World(config, commit, old.generation, old.published, today)
-            return await self._swap(old, new, await self._steps(old, new), record)
-
-    async def propose_generation(self, generation: Pages, record: Record) -> World:
-        """Serve `generation` from now on; its publication time is the moment of the proposal."""
-        async with self._turn:
-            old = self._current
-            new = World(old.config, old.commit, generation, old.published, self._today(old.config))
-            ended = holdings.ended(old, new)
-            found = await asyncio.to_thread(_made, old, new, ended)
-            return await self._swap(old, new, found, record)
-
-    async def turn_day(self, record: Record | None = None) -> bool:
-        """Begin a new World when the date in the repository's timezone has changed."""
-        async with self._turn:
-            old = self._current
-            today = self._today(old.config)
-            if today == old.today:
-                return False
-            new = World(old.config, old.commit, old.generation, old.published, today)
-            await self._swap(old, new, await self._steps(old, new), record)
-            return True
-
-    async def wait(self, seen: World) -> World:
-        """Wait until something other than `seen` is served, and return that."""
-        async with self._swapped:
-            await self._swapped.wait_for(lambda: self._current is not seen)
-        return self._current
-
-    async def _steps(self, old: World, new: World) -> holdings.Next:
-        """On the event loop, as the roster is in use there: requests go on in between."""
-        steps = holdings.steps(old, new, holdings.ended(old, new))
-        while True:
-            try:
-                next(steps)
-            except StopIteration as done:
-                found: holdings.Next = done.value
-                return found
-            await asyncio.sleep(0)
-
-    async def _swap(
-        self, old: World, new: World, found: holdings.Next, record: Record | None
-    ) -> World:
-        moment = self._moment()
-        published = dict(new.published)
-        if new.generation is not None and new.generation is not old.generation:
-            published[new.generation.number] = moment
-        held = holdings.settled(found, moment, lambda source: _retention(new.config, source))
-        new = replace(new, published=published, held=held)
-        if record is not None:
-            await record(old, new)
-        if self._lead and self._clock() > moment:
-            _log.warning("recording a change took longer than %s: dates lie before it", self._lead)
-        self._last = moment
-        self._current = new
-        async with self._swapped:
-            self._swapped.notify_all()
-        return new
-
-    def _moment(self) -> datetime:
-        """The next one: in whole milliseconds, as it is served, and later than every one before."""
-        ahead = self._clock().astimezone(UTC) + self._lead
-        rounded = ahead + timedelta(microseconds=-ahead.microsecond % 1000)
-        return max(rounded, self._last + timedelta(milliseconds=1))
-
-    def _today(self, config: configs.Config | None) -> date:
-        zone = ZoneInfo(config.repository.timezone) if config is not None else UTC
-        return self._clock().astimezone(zone).date()
-
-
-def _made(old: World, new: World, ended: Mapping[str, holdings.Holding]) -> holdings.Next:
-    """All at once, on a thread of its own."""
-    new.warm()
-    steps = holdings.steps(old, new, ended)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            found: holdings.Next = done.value
-            return found
-
-
-def _retention(config: configs.Config | None, source: str) -> timedelta:
-    """For how long departures of a source are told; of one that is declared no more, as long as
-    when nobody says anything else.
-    """
-    declared = config.sources.get(source) if config is not None else None
-    return declared.retention if declared is not None else documents.RETENTION
