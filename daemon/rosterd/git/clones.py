@@ -5,6 +5,8 @@ is given. What she vouches for is computed from the objects that she has, and ne
 forge shows.
 """
 
+import contextlib
+import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -81,11 +83,14 @@ class Clone:
         """
         if ".." in name:
             first, _, last = name.partition("..")
-            base: str | None = await self.resolve(first)
-            commit = await self.resolve(last.lstrip(".") or "HEAD")
-        else:
-            commit = await self.resolve(name)
-            base = await self._base(commit, tip)
+            return await self.between(first or "HEAD", last.lstrip(".") or "HEAD")
+        commit = await self.resolve(name)
+        base = await self._base(commit, tip)
+        return Change(base, commit, await self._transitions(base, commit))
+
+    async def between(self, first: str, last: str) -> Change:
+        """What differs between two commits, whichever way leads from the one to the other."""
+        base, commit = await self.resolve(first), await self.resolve(last)
         return Change(base, commit, await self._transitions(base, commit))
 
     async def _base(self, commit: str, tip: str | None) -> str | None:
@@ -142,17 +147,20 @@ class Clone:
         with tempfile.TemporaryDirectory() as folder:
             text = key.removeprefix("key::")
             path = Path(text).expanduser()
-            if text.startswith(("ssh-", "ecdsa-", "sk-")):
+            if text.startswith(_TYPES):
                 path = Path(folder) / "key.pub"
                 path.write_text(text + "\n", encoding="utf-8")
             elif not path.is_file():
-                raise errors.InputError(f"cannot sign: there is no key {path}")
+                raise errors.InputError(
+                    f"cannot sign: there is no key {path}; expected the file of an ssh key, or the"
+                    " text of a public one whose private half is in the ssh agent"
+                )
             answer = await self._programs.run(
                 "ssh-keygen", "-Y", "sign", "-n", statements.NAMESPACE, "-f", str(path),
                 given=payload,
             )  # fmt: skip
-        if answer.status:
-            raise errors.InputError(f"cannot sign with {key}: {answer.words}")
+            if answer.status:
+                raise errors.InputError(f"cannot sign with {key}: {answer.words}{_hint(path)}")
         return answer.output.decode()
 
     async def keep(self, blob: bytes, commit: str) -> tuple[str, str]:
@@ -171,6 +179,23 @@ class Clone:
 
 def absolute(key: str | None) -> str | None:
     """The key as git finds it from another folder; the text of a public key stays as it is."""
-    if not key or key.startswith(("key::", "ssh-", "ecdsa-", "sk-")):
+    if not key or key.startswith(("key::", *_TYPES)):
         return key
     return str(Path(key).expanduser().resolve())
+
+
+_TYPES = ("ssh-", "ecdsa-", "sk-")
+
+
+def _hint(key: Path) -> str:
+    """What to do when a key did not sign."""
+    public = key if key.suffix == ".pub" else key.with_name(key.name + ".pub")
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if public.read_text(encoding="utf-8").startswith("sk-"):
+            return (
+                "; this is a hardware key (its type begins with sk-): plug it in, touch it while it"
+                " blinks, and use an OpenSSH that was built with support for it"
+            )
+    if key.suffix == ".pub" and not os.environ.get("SSH_AUTH_SOCK"):
+        return "; only the public half is here, and no ssh agent is running (SSH_AUTH_SOCK)"
+    return ""
