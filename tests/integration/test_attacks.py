@@ -9,6 +9,7 @@ import json
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -450,7 +451,6 @@ async def _watched(look: Callable[[], Any]) -> tuple[reconciling.Status, float]:
     return status, worst
 
 
-@pytest.mark.xfail(strict=True, reason="a statement does not say when it was made")
 async def test_an_approval_that_was_held_back_does_not_outlive_the_revert(place: Besieged) -> None:
     commit = place.site.commit(WIDER, by=place.alice)
     place.site.push()
@@ -466,8 +466,86 @@ async def test_an_approval_that_was_held_back_does_not_outlive_the_revert(place:
     assert (await place.look()).accepted == revert
 
     place.push_ref(held, ref)
-    place.site.commit(WIDER, by=place.alice)
+    again = place.site.commit(WIDER, by=place.alice)
     place.site.push()
     status = await place.look()
 
     assert (status.reason, status.accepted) == ("NotVouched", revert)
+    assert "made and undone since it was signed" in status.ignored[0]
+    await place.approve(again, place.bob)
+    assert (await place.look()).accepted == again, "a new approval counts as ever"
+
+
+async def test_a_signed_commit_that_was_held_back_does_not_outlive_the_revert(
+    place: Besieged,
+) -> None:
+    place.site.git("checkout", "-q", "-b", "topic")
+    held = place.site.commit(WIDER, by=place.bob, message="held back")
+    place.site.git("checkout", "-q", "main")
+    squash = place.site.commit(WIDER, by=place.alice)
+    place.site.push()
+    await place.approve(squash, place.bob)
+    assert (await place.look()).accepted == squash
+    revert = place.site.commit({MATH: BASIC}, by=place.alice)
+    place.site.push()
+    await place.approve(revert, place.bob)
+    assert (await place.look()).accepted == revert
+
+    place.push_ref(held, f"refs/rosterd/commits/{held}")
+    place.site.commit(WIDER, by=place.alice)
+    place.site.push()
+    status = await place.look()
+
+    assert (status.reason, status.accepted) == ("NotVouched", revert), status.proven
+    assert status.missing[0].people == (place.alice.email,)
+
+
+async def test_a_commit_that_was_held_back_is_no_better_when_it_is_merged(place: Besieged) -> None:
+    place.site.git("checkout", "-q", "-b", "topic")
+    place.site.commit(WIDER, by=place.bob, message="held back")
+    place.site.git("checkout", "-q", "main")
+    squash = place.site.commit(WIDER, by=place.alice)
+    place.site.push()
+    await place.approve(squash, place.bob)
+    assert (await place.look()).accepted == squash
+    revert = place.site.commit({MATH: BASIC}, by=place.alice)
+    place.site.push()
+    await place.approve(revert, place.bob)
+    assert (await place.look()).accepted == revert
+
+    place.site.git("merge", "-q", "--no-ff", "--no-commit", "-s", "ours", "topic", by=place.alice)
+    place.site.commit(WIDER, by=place.alice)
+    place.site.push()
+    status = await place.look()
+
+    assert (status.reason, status.accepted) == ("NotVouched", revert), status.proven
+
+
+async def test_an_approval_in_advance_of_a_later_step_counts_when_that_step_comes(
+    place: Besieged,
+) -> None:
+    """Two requests that touch one file, both approved; the first is merged and applied before."""
+    first = place.site.commit(WIDER, by=place.alice)
+    second = place.site.commit({MATH: texts.permission("math")}, by=place.alice)
+    await place.approve(f"{place.first}..{first}", place.bob)
+    await place.approve(f"{first}..{second}", place.bob)
+    place.site.git("push", "-q", "origin", f"{first}:refs/heads/main")
+    assert (await place.look()).accepted == first
+
+    place.site.push()
+
+    assert (await place.look()).accepted == second
+
+
+async def test_a_statement_from_the_time_to_come_counts_nothing(place: Besieged) -> None:
+    commit = place.site.commit(WIDER, by=place.alice)
+    place.site.push()
+    place.time = datetime.now(UTC) - timedelta(minutes=6)
+    await place.approve(commit, place.bob)
+
+    status = await place.look()
+
+    assert status.reason == "NotVouched"
+    assert "which is still to come" in status.ignored[0]
+    place.time = None
+    assert (await place.look()).accepted == commit

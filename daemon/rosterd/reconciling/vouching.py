@@ -114,4 +114,6 @@ class Vouching:
 
 def rule(review: settings.Review) -> plans.Rule:
     """How many people the settings ask for."""
-    return plans.Rule(review.people, {**review.kinds}, {**review.effects})
+    kinds = {str(kind): number for kind, number in review.kinds.items()}
+    effects = {str(effect): number for effect, number in review.effects.items()}
+    return plans.Rule(review.people, kinds, effects)
