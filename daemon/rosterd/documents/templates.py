@@ -98,18 +98,7 @@ class TemplateFile(values.Model):
 
     name: CsvName
     """Name of the file, exactly as the receiver wants it."""
-    rows: Literal[
-        "orgs",
-        "academicSessions",
-        "courses",
-        "classes",
-        "users",
-        "enrollments",
-        "demographics",
-        "resources",
-        "roles",
-        "contacts",
-    ]
+    rows: values.Collection | Literal["roles", "contacts"]
     """What one row stands for: a record, a role that a user holds at an org, or a student with one
     of their guardians."""
     where: values.Where | None = None
