@@ -6,7 +6,7 @@ A module for each subject; what they have in common is the session that they run
 from pathlib import Path
 
 from rosterd.storage import connecting, protocol
-from rosterd.storage.sqlite import bases, configs, credentials, generations, runs
+from rosterd.storage.sqlite import bases, configs, credentials, generations, receiving, runs
 
 
 def open_store(path: Path, *, readonly: bool = False) -> protocol.Store:
@@ -19,6 +19,11 @@ def open_store(path: Path, *, readonly: bool = False) -> protocol.Store:
 
 
 class _Sqlite(
-    configs.Configs, generations.Generations, credentials.Credentials, runs.Runs, bases.Bases
+    configs.Configs,
+    generations.Generations,
+    credentials.Credentials,
+    runs.Runs,
+    bases.Bases,
+    receiving.Receiving,
 ):
     """Every subject's methods on one connection."""

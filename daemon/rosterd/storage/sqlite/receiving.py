@@ -40,7 +40,9 @@ class Receiving(seeing.Seeing):
 
     def receipts(self) -> list[shown.Taken]:
         return self._read(
-            lambda row: shown.Taken(*row[:3], tables.when(row[3]), tables.when(row[4])),
+            lambda row: shown.Taken(
+                row[0], row[1], row[2], tables.when(row[3]), tables.when(row[4])
+            ),
             "SELECT period, channel, collection, first, last FROM receipts",
         )
 

@@ -122,8 +122,9 @@ class Seeing(sessions.Session):
             ((line, collection, rows.serialize()) for collection, rows in seen.known.items()),
         )
         if seen.belongings is not None:
-            row = (sight, *seen.belongings.packed())
-            self._connection.execute("INSERT INTO belongings VALUES (?,?,?)", row)
+            self._connection.execute(
+                "INSERT INTO belongings VALUES (?,?,?)", (sight, *seen.belongings.packed())
+            )
 
     def _period(self, period: shown.Period) -> int:
         values = (period.commit, period.generation, period.line)
