@@ -4,20 +4,15 @@ A school year of nights in which records come, change, go and come back, while t
 application changes, ends and lives again.
 """
 
-import copy
-from datetime import timedelta
 from random import Random
-from typing import Any
 
 import orjson
 import pytest
 from hypothesis import HealthCheck, Phase, event, given, settings
-from hypothesis import strategies as st
 
 from rosterd import configs, worlds
 from rosterd.oneroster import model
 from tests.property import nights
-from tests.property import rosters_strategies as made
 
 DAYS_APART = 9  # at most, between two pulls
 
@@ -90,7 +85,7 @@ async def live(
     witness.look(place.worlds.current)
     for night in range(count):
         for _ in range(dice.randint(1, 3)):
-            await _something(place, district, rules, dice)
+            await nights.something(place, district, rules, dice)
             witness.look(place.worlds.current)
             nights.later(clock, dice)
             if nights.refused(place.worlds.current):
@@ -104,48 +99,12 @@ async def live(
                     wrong = list(nights.differing(consumer, all_of_it))
                     assert wrong == [], wrong[0]
             nights.later(clock, dice)
-        clock.now = clock.now.replace(hour=2) + timedelta(days=1)
+        clock.now = nights.next_night(clock.now)
     return witness
 
 
-async def _something(
-    place: nights.Place, district: nights.District, rules: list[Any], dice: Random
-) -> None:
-    """One swap: mostly a night's import, sometimes a commit, a new day, a restart."""
-    act = dice.choice(("import", "import", "import", "commit", "day", "restart"))
-    if act == "import":
-        await place.worlds.propose_generation(district.night(), place.record)
-    elif act == "commit":
-        grant = dice.choice(rules)
-        config = place.worlds.current.config
-        assert config is not None
-        if grant is None:
-            now = config.grant(nights.APPLICATION)
-            off = now.application.model_copy(update={"enabled": False})
-            grant = copy.copy(now)
-            object.__setattr__(grant, "application", off)
-        await place.worlds.propose_config(nights.config_of(grant), "c", place.record)
-    elif act == "day":
-        await place.turn_day()
-    else:
-        await place.restart()
-
-
-@st.composite
-def lives(draw: st.DrawFn) -> tuple[nights.District, list[configs.Grant | None], Random]:
-    district = draw(made.any_district())
-    rules: list[configs.Grant | None] = [
-        made.grant_of(draw(made.any_rules(district)), draw(made.EXCLUDES))
-        for _ in range(draw(st.integers(1, 4)))
-    ]
-    if draw(st.booleans()):
-        rules.append(None)
-    dice = draw(made.DICE)
-    return nights.District(district.records, district.inactive, dice), rules, dice
-
-
 @settings(max_examples=8, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-@given(lives())
+@given(nights.lives())
 def test_who_only_pulls_deltas_holds_what_who_pulls_everything_holds(
     case: tuple[nights.District, list[configs.Grant | None], Random],
 ) -> None:
@@ -160,7 +119,7 @@ def test_who_only_pulls_deltas_holds_what_who_pulls_everything_holds(
 
 @pytest.mark.soak
 @settings(max_examples=12, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-@given(lives())
+@given(nights.lives())
 def test_a_year_of_deltas(
     case: tuple[nights.District, list[configs.Grant | None], Random],
 ) -> None:

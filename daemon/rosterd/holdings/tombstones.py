@@ -29,6 +29,10 @@ _ALSO: Final[Mapping[str, tuple[str, ...]]] = {"users": ("roles", "primaryOrg")}
 """Members from which those of 1.1 are made: `primaryOrg` says which of the `orgs` comes first."""
 
 
+_IN_FILES: Final[Mapping[str, tuple[str, ...]]] = {"courses": ("org",), "classes": ("classType",)}
+"""Members that a row of a file must have, and a body need not."""
+
+
 def minimal(collection: str, record: Mapping[str, Any]) -> Record:
     """The part of a canonical record, as it was sent, that tombstones of both versions need."""
     left = {name: record[name] for name in _members(collection) if name in record}
@@ -47,7 +51,8 @@ def blank(collection: str, sourced_id: str, row: int, kinds: Mapping[str, Any]) 
     """
     record: Record = {"sourcedId": sourced_id}
     for field in model.COLLECTIONS[collection].fields:
-        if not field.required or field.name in record or field.name not in _members(collection):
+        needed = field.required or field.name in _IN_FILES.get(collection, ())
+        if not needed or field.name in record or field.name not in _members(collection):
             continue
         record[field.name] = _unknown(field)
     words = [word for name, word in _KINDS.get(collection, ()) if row in kinds.get(name, ())]
@@ -65,6 +70,7 @@ def _members(collection: str) -> tuple[str, ...]:
     names = model.required(collection, "1.1") | model.required(collection, "1.2")
     derived = {"role", "orgs"} if collection == "users" else set()
     wanted = (names & (canonical | {"sourcedId"})) - derived
+    wanted |= {*_IN_FILES.get(collection, ())}
     ordered = sorted(wanted - {"sourcedId"})
     return ("sourcedId", *ordered, *(n for n in _ALSO.get(collection, ()) if n not in wanted))
 
