@@ -7,7 +7,7 @@ arrive although nobody knows.
 import csv
 import io
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, Phase, event, given, settings
 
-from rosterd import configs, documents, holdings, scheduling, storage, worlds
+from rosterd import configs, documents, holdings, pictures, scheduling, storage, worlds
 from rosterd.exporting import bundles, deltas, links, standing
 from rosterd.oneroster import model
 from rosterd.oneroster.csv import files
@@ -131,8 +131,12 @@ class Post:
         return links.Links(None if base is None else base.held, self.standing.maybe)
 
     def _built(
-        self, picture: object, slot: scheduling.Slot, delta: object, noted: object
-    ) -> object:
+        self,
+        picture: pictures.Picture,
+        slot: scheduling.Slot,
+        delta: deltas.Delta | None,
+        noted: links.Links,
+    ) -> bundles.Bundle:
         return bundles.build(
             picture,
             self.target,
@@ -238,7 +242,7 @@ def _lived(case: tuple[nights.District, list[configs.Grant | None], Random], cou
         nights.run(_counted(live(district, rules, dice, count, Path(folder))))
 
 
-async def _counted(living: object) -> None:
+async def _counted(living: Awaitable[list[Post]]) -> None:
     posts = await living
     for post in posts:
         event(f"deltas: {min(post.deltas, 1)}+, tombstones: {min(post.tombstones, 1)}+")
