@@ -10,21 +10,16 @@ in another way under the same content, that is told by the signed bytes and not 
 """
 
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
 from rosterd import errors, statements
-from rosterd.git import mirrors, people, trees
+from rosterd.git import chunks, detached, mirrors, people, trees
 
 _EXTRA_COMMITS = 2_000
-_DETACHED = 10_000
-_DETACHED_BYTES = 2**21
-_OBJECT_BYTES = 2**23
-_CHUNK_BYTES = 2**25
-_CHUNK = 1_000
 _PATHS = 500
 _REMEMBERED = 50_000
 _BASES = 200
@@ -56,10 +51,39 @@ class Witnesses:
 
     def __init__(self, mirror: mirrors.Mirror, *, repository: str, branch: str) -> None:
         self._mirror = mirror
-        self._repository = repository
-        self._branch = branch
+        self._detached = detached.Detached(mirror, repository=repository, branch=branch)
         self._verified: dict[tuple[str, str], tuple[str, str] | None] = {}
         self._spoken: tuple[str, set[bytes]] = ("", set())
+
+    async def rewriting(
+        self,
+        former: str,
+        newest: str,
+        changed: Iterable[statements.Transition],
+        listed: people.People,
+        now: datetime,
+    ) -> Testimony:
+        """Who vouches that `newest` takes the place of `former`, a history that it does not descend
+        from; `changed` is how their trees differ, and has to be what people vouched for.
+        """
+        changed = tuple(changed)
+        hashes = await self._hashes(changed)
+        exact = frozenset(
+            replace(
+                change,
+                old_sha256=hashes[change.old] if change.old else None,
+                new_sha256=hashes[change.new] if change.new else None,
+            )
+            for change in changed
+        )
+        step = statements.Transition(statements.HISTORY, former, newest)
+
+        def about(claim: statements.Claim) -> tuple[statements.Transition, ...]:
+            same = claim.rewrite == (former, newest) and frozenset(claim.transitions) == exact
+            return (step,) if same else ()
+
+        heard, ignored = await self._detached.hear(about, listed, now)
+        return Testimony(tuple(heard), changed, tuple(ignored))
 
     async def hear(
         self,
@@ -82,8 +106,8 @@ class Witnesses:
         changed = tuple(changed)
         paths = {change.path for change in changed} | {change.path for change in passed}
         heard = await self._commits(accepted, within, paths, listed, since)
-        detached, ignored = await self._detached(paths, listed, now)
-        genuine = await self._genuine([*heard, *detached], changed)
+        apart, ignored = await self._detached.hear(lambda claim: _about(claim, paths), listed, now)
+        genuine = await self._genuine([*heard, *apart], changed)
         return Testimony(tuple(genuine), passed, tuple(ignored))
 
     # ------------------------------------------------------------ commits
@@ -167,7 +191,7 @@ class Witnesses:
     async def _signed(self, names: list[str], listed: people.People) -> list[_Signed]:
         """Those commits that a listed key claims to have signed."""
         found = []
-        async for name, raw in self._raw(names):
+        async for name, raw in chunks.contents(self._mirror, names):
             signed = _signed(name, raw)
             if signed and listed.person(signed.key, "git") is not None:
                 found.append(signed)
@@ -182,32 +206,12 @@ class Witnesses:
                 spoken = set()
             rules = [accepted, f"^{before}"] if since else [accepted]
             names = [line[0] for line in await self._mirror.commits(*rules)]
-            async for name, raw in self._raw(names):
+            async for name, raw in chunks.contents(self._mirror, names):
                 signed = _signed(name, raw)
                 if signed:
                     spoken.add(signed.subject)
             self._spoken = accepted, spoken
         return spoken
-
-    async def _raw(self, names: Sequence[str]) -> AsyncIterator[tuple[str, bytes]]:
-        """(name, content) of objects, some at a time: histories are long. Huge ones are left out,
-        so that nobody who may push stops the loop with them.
-        """
-        for start in range(0, len(names), _CHUNK):
-            sizes = await self._mirror.sizes(names[start : start + _CHUNK])
-            chunk: list[str] = []
-            total = 0
-            for name, (_, size) in sizes.items():
-                if size > _OBJECT_BYTES:
-                    continue
-                if total + size > _CHUNK_BYTES:
-                    for each in mirrors.batch((await self._mirror.objects(chunk)).output):
-                        yield each
-                    chunk, total = [], 0
-                chunk.append(name)
-                total += size
-            for each in mirrors.batch((await self._mirror.objects(chunk)).output):
-                yield each
 
     async def _verify_commits(self, signed: Sequence[_Signed], listed: people.People) -> None:
         """Let git verify those that it has not verified under this list of keys."""
@@ -235,72 +239,13 @@ class Witnesses:
             person = listed.person(one.key, "git") if one.name in good else None
             self._verified[one.name, listed.digest] = (person, one.key) if person else None
 
-    # ------------------------------------------------------------ detached
-
-    async def _detached(
-        self, paths: set[str], listed: people.People, now: datetime
-    ) -> tuple[list[statements.Statement], list[str]]:
-        refs = await self._mirror.statement_refs(_DETACHED, _DETACHED_BYTES)
-        heard: list[statements.Statement] = []
-        ignored: list[str] = []
-        async for blob, content in self._raw(sorted(set(refs.values()))):
-            name = sha256(content).hexdigest()
-            try:
-                signed, signature = statements.opened(content)
-                claim = statements.parse(signed)
-                about = tuple(change for change in claim.transitions if change.path in paths)
-                if not about:
-                    continue
-                if refs.get(name) != blob:
-                    raise errors.InputError("its ref is not named by the sha256 of what it holds")
-                if claim.rewrite is not None:
-                    raise errors.InputError("it vouches for a rewritten history alone")
-                if reason := statements.refusal(
-                    claim, repository=self._repository, branch=self._branch, now=now
-                ):
-                    raise errors.InputError(reason)
-                person, key = await self._signer(name, signed, signature, listed)
-            except errors.InputError as error:
-                ignored.append(f"statement {name[:12]}: {error.args[0]}")
-                continue
-            subject = sha256(signed).hexdigest()
-            heard.append(
-                statements.Statement(person, key, "detached", name, subject, about, claim.made)
-            )
-        return heard, ignored[:100]
-
-    async def _signer(
-        self, name: str, signed: bytes, signature: str, listed: people.People
-    ) -> tuple[str, str]:
-        """(person, fingerprint) behind a detached signature; errors.InputError when nobody is."""
-        if (name, listed.digest) not in self._verified:
-            self._verified[name, listed.digest] = await self._verify(signed, signature, listed)
-        verified = self._verified[name, listed.digest]
-        if verified is None:
-            raise errors.InputError(
-                "its signature is not good, or its key is not listed (any more)"
-            )
-        return verified
-
-    async def _verify(
-        self, signed: bytes, signature: str, listed: people.People
-    ) -> tuple[str, str] | None:
-        key = people.fingerprint(people.signing_key(signature))
-        person = listed.person(key, statements.NAMESPACE)
-        if person is None:
-            return None
-        with tempfile.TemporaryDirectory(dir=self._mirror.folder) as folder:
-            allowed, armored = Path(folder) / "allowed_signers", Path(folder) / "signature"
-            allowed.write_text(listed.signers(statements.NAMESPACE), encoding="utf-8")
-            armored.write_text(signature, encoding="utf-8")
-            answer = await self._mirror.programs.run(
-                *("ssh-keygen", "-Y", "verify", "-f", str(allowed), "-I", person),
-                *("-n", statements.NAMESPACE, "-s", str(armored)),
-                given=signed,
-            )
-        return (person, key) if answer.status == 0 else None
-
     # ------------------------------------------------------------ contents
+
+    async def _hashes(self, changed: Iterable[statements.Transition]) -> dict[str, str]:
+        """Blob -> sha256 of its content."""
+        blobs = {blob for change in changed for blob in (change.old, change.new) if blob}
+        contents = await self._mirror.contents(blobs, 2 * trees.TREE_BYTES)
+        return {blob: sha256(content).hexdigest() for blob, content in contents.items()}
 
     async def _genuine(
         self,
@@ -308,9 +253,7 @@ class Witnesses:
         changed: Sequence[statements.Transition],
     ) -> list[statements.Statement]:
         """The same without transitions whose hashes contradict the contents that are judged."""
-        blobs = {blob for change in changed for blob in (change.old, change.new) if blob}
-        contents = await self._mirror.contents(blobs, 2 * trees.TREE_BYTES)
-        hashes = {blob: sha256(content).hexdigest() for blob, content in contents.items()}
+        hashes = await self._hashes(changed)
 
         def holds(change: statements.Transition) -> bool:
             return all(
@@ -325,6 +268,15 @@ class Witnesses:
             replace(statement, transitions=tuple(filter(holds, statement.transitions)))
             for statement in heard
         ]
+
+
+def _about(claim: statements.Claim, paths: set[str]) -> tuple[statements.Transition, ...]:
+    """What of a claim is about these paths; who vouches for a rewritten history vouches for no
+    change of a file.
+    """
+    if claim.rewrite is not None:
+        return ()
+    return tuple(change for change in claim.transitions if change.path in paths)
 
 
 def _ours(lines: Sequence[tuple[str, ...]]) -> dict[str, str]:

@@ -9,9 +9,43 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from rosterd import errors, git, plans, settings, statements, storage
+from rosterd import chain, errors, git, plans, settings, statements, storage
 from rosterd.git import people, witnesses
 from rosterd.reconciling import applying, conditions
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """A history that an operator asks to take in the place of the accepted one."""
+
+    former: str
+    """The accepted commit, or the beginning of its id."""
+    newest: str
+    reason: str
+    actor: str
+    time: datetime
+
+    def matches(self, accepted: str, newest: str) -> bool:
+        """Whether these two commits are meant."""
+        return accepted.startswith(self.former) and newest.startswith(self.newest)
+
+    def ends(self, changed: tuple[statements.Transition, ...]) -> tuple[str, str]:
+        """The full ids of both commits, of the one step that people vouched for."""
+        return changed[0].old or "", changed[0].new or ""
+
+    def note(
+        self, changed: tuple[statements.Transition, ...], verdict: statements.Verdict
+    ) -> chain.Note:
+        """What goes on record of it."""
+        former, newest = self.ends(changed)
+        details = {
+            "from": former,
+            "to": newest,
+            "reason": self.reason,
+            "proven": verdict.proven,
+            "people": list(verdict.people),
+        }
+        return chain.Note("rewritten", self.actor, newest, self.time, details)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +57,7 @@ class Testimony:
     stated: tuple[statements.Statement, ...]
     ignored: tuple[str, ...]
     used: frozenset[str]
-    rewritten: tuple[str, str] | None = None
+    rewrite: Rewrite | None = None
 
     def proof(
         self,
@@ -47,9 +81,16 @@ class Testimony:
         counted = storage.Counted(
             statements.spent(self.changed, self.passed, self.stated, self.used),
             statements.turned(self.changed, self.passed),
-            self.rewritten,
+            None if self.rewrite is None else self.rewrite.ends(self.changed),
         )
-        return applying.Proof(verdict.proven, verdict.people, counted, verdict.paths)
+        notes = () if self.rewrite is None else (self.rewrite.note(self.changed, verdict),)
+        return applying.Proof(verdict.proven, verdict.people, counted, verdict.paths, notes)
+
+    def needed(self, plan: plans.Plan, rule: plans.Rule) -> Callable[[str], int]:
+        """How many people have to vouch for a path: for a rewritten history as many as for the
+        change that needs the most.
+        """
+        return plans.needed(plan, rule) if self.rewrite is None else lambda _: rule.most
 
 
 class Vouching:
@@ -63,6 +104,7 @@ class Vouching:
         clock: Callable[[], datetime],
     ) -> None:
         self.rule = rule(machine.review)
+        self._mirror = mirror
         self._review = machine.review
         self._store = store
         self._clock = clock
@@ -82,18 +124,67 @@ class Vouching:
                 "Vouched", "Keys", error.args[0], problems=error.problems
             ) from error
 
+    async def descends(
+        self, accepted: str, newest: str, wanted: Rewrite | None = None
+    ) -> Rewrite | None:
+        """Nothing when the branch goes on from what was accepted; otherwise the rewrite that was
+        asked for. conditions.Stop when that is not what happened.
+        """
+        if await self._mirror.is_ancestor(accepted, newest):
+            return None
+        if wanted is not None and wanted.matches(accepted, newest):
+            return wanted
+        former, tip = accepted[:12], newest[:12]
+        if await self._mirror.is_ancestor(newest, accepted):
+            reason, message = (
+                "RolledBack",
+                (
+                    f"the branch was set back to {tip}, which {former} descends from: to go back,"
+                    " commit a revert"
+                ),
+            )
+        else:
+            reason, message = (
+                "HistoryRewritten",
+                (
+                    f"the branch at {tip} does not descend from the accepted {former}: its history was"
+                    f" rewritten. If that was meant: `rosterd approve --rewrite {former} {tip}` by each"
+                    f" of you, then `rosterd accept-rewrite {former} {tip} --reason TEXT`"
+                ),
+            )
+        raise conditions.Stop("Vouched", reason, message)
+
     async def hear(
-        self, accepted: str, newest: str, changed: tuple[statements.Transition, ...]
+        self,
+        accepted: str,
+        newest: str,
+        changed: tuple[statements.Transition, ...],
+        rewrite: Rewrite | None = None,
     ) -> Testimony:
         """What counts of all that was said about the way from `accepted` to `newest`."""
         listed = await self.listed()
+        if rewrite is not None:
+            heard = await self._witnesses.rewriting(
+                accepted, newest, changed, listed, self._clock()
+            )
+            step = statements.Transition(statements.HISTORY, accepted, newest)
+            return await self._counting((step,), heard, rewrite)
         since = await self._store.run(lambda kept: kept.rewritten())
         heard = await self._witnesses.hear(
             accepted, newest, changed, listed, self._clock(), since=since
         )
+        return await self._counting(changed, heard)
+
+    async def _counting(
+        self,
+        changed: tuple[statements.Transition, ...],
+        heard: witnesses.Testimony,
+        rewrite: Rewrite | None = None,
+    ) -> Testimony:
+        """What of it has not had its say yet."""
         stated, overtaken = await self._fresh(heard.stated)
         used = await self._used(stated)
-        return Testimony(changed, heard.passed, stated, (*heard.ignored, *overtaken), used)
+        return Testimony(changed, heard.passed, stated, (*heard.ignored, *overtaken), used, rewrite)
 
     async def _fresh(
         self, stated: Sequence[statements.Statement]
