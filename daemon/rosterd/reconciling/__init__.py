@@ -114,6 +114,26 @@ class Reconciling:
         """Pass after pass, until cancelled."""
         self._running = True
         try:
+    async def accept_rewrite(self, former: str, newest: str, reason: str, actor: str) -> Status:
+        """A pass that takes a rewritten history, when enough people vouch for it; gives the status
+        after it. `former` is the accepted commit, `newest` the branch's tip; abbreviated ids will do.
+
+        Raises errors.InputError when that is not what happened to the history.
+        """
+        wanted = vouching.Rewrite(former, newest, reason, actor, self._clock())
+        self._rewrite = wanted
+        try:
+            status = await self.reconcile()
+        finally:
+            self._rewrite = None
+        accepted, tip = status.accepted or "", status.candidate or ""
+        if not (accepted.startswith(newest) or wanted.matches(accepted, tip)):
+            raise errors.InputError(
+                f"cannot take {newest} in the place of {former}: the accepted commit is"
+                f" {accepted[:12] or 'none'}, and the branch is at {tip[:12] or 'none'}"
+            )
+        return status
+
             while True:
                 asked = self._asked
                 self._awake.clear()
@@ -188,9 +208,9 @@ class Reconciling:
         if accepted is None:
             raise AssertionError("the pin was applied")
         if newest == accepted.commit:
-            return self._tell(None)
-        await self._descends(accepted.commit, newest)
-        await self._take(accepted, newest)
+            return self._telling.end(None)
+        rewrite = await self._vouching.descends(accepted.commit, newest, self._rewrite)
+        await self._take(accepted, newest, rewrite)
         await self._mirror.accept(newest)
         return self._tell(None)
 
@@ -226,29 +246,14 @@ class Reconciling:
         occasion = await self._recording.occasion(None, pin, self._trigger)
         await self._applying.apply(candidate, config, lambda _: proof, occasion)
 
-    async def _descends(self, accepted: str, newest: str) -> None:
-        if await self._mirror.is_ancestor(accepted, newest):
-            return
-        if await self._mirror.is_ancestor(newest, accepted):
-            raise conditions.Stop(
-                "Vouched",
-                "RolledBack",
-                f"the branch was set back to {newest[:12]}, which {accepted[:12]} descends from:"
-                " to go back, commit a revert",
-            )
-        raise conditions.Stop(
-            "Vouched",
-            "HistoryRewritten",
-            f"the branch at {newest[:12]} does not descend from the accepted {accepted[:12]}:"
-            " its history was rewritten",
-        )
-
-    async def _take(self, accepted: storage.Applied, newest: str) -> None:
+    async def _take(
+        self, accepted: storage.Applied, newest: str, rewrite: vouching.Rewrite | None
+    ) -> None:
         """Judge the newest commit and apply it."""
         config, candidate = await self._valid(newest)
         self._ask("Vouched")
         changed = await self._reader.changes(accepted.commit, newest)
-        heard = await self._vouching.hear(accepted.commit, newest, changed)
+        heard = await self._vouching.hear(accepted.commit, newest, changed, rewrite)
         self._tick()
 
         def judge(plan: plans.Plan) -> applying.Proof:
