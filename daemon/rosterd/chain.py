@@ -30,6 +30,13 @@ KINDS: Final[Mapping[str, str]] = {
     "export-run": "{actor} had {subject} delivered by hand",
     "sftp-test": "{actor} tried to sign in at {subject}",
     "planned": "{actor} was shown the plan {plan:.12} of documents against {subject:.12}",
+    "drift": "the stored documents were not those of commit {commit:.12} and were taken from git"
+    " again: {paths}",
+    "held": "{subject} stays as it was: {why}",
+    "released": "{subject} is held no more: {why}",
+    "stopped": "{subject} is refused while its change is held: {why}",
+    "blocked": "{actor} blocked {subject}: {reason}",
+    "unblocked": "{actor} let {subject} go on: {reason}",
     "carried-over": "actions that an earlier version kept without a chain",
 }
 """Every kind of record -> the sentence that it states; braces name members of its entry."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from rosterd.storage import sqlite
+from rosterd.storage.guarded import Block, Guards, Hold, Renames
 from rosterd.storage.protocol import Conflict, Store, Writes
 from rosterd.storage.records import (
     FINAL,
@@ -38,15 +39,19 @@ __all__ = [
     "Access",
     "Applied",
     "Base",
+    "Block",
     "Change",
     "Conflict",
     "Counted",
     "Credential",
+    "Guards",
+    "Hold",
     "Import",
     "Note",
     "Owed",
     "Published",
     "Record",
+    "Renames",
     "Run",
     "RunState",
     "Secret",

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Protocol
 
 from rosterd import errors
-from rosterd.storage import records, shown
+from rosterd.storage import guarded, records, shown
 
 Writes = Mapping[tuple[str, str], bytes | None]
 """(application, part) of what applications hold -> its bytes; None takes it away."""
@@ -24,7 +24,7 @@ class Conflict(errors.TemporaryError):
     """The store holds something else than the caller took for granted: look again, then decide."""
 
 
-class Store(shown.Shown, Protocol):
+class Store(shown.Shown, guarded.Guarded, Protocol):
     """The state, apart from the rosters themselves."""
 
     def close(self) -> None:
@@ -46,6 +46,8 @@ class Store(shown.Shown, Protocol):
         revoked: Iterable[str] = (),
         held: Writes | None = None,
         seen: Sequence[shown.Seen] = (),
+        guards: guarded.Guards | None = None,
+        renames: guarded.Renames | None = None,
     ) -> str:
         """Make `applied` what is served; gives its head, the digest of the record of this change.
 
@@ -54,8 +56,13 @@ class Store(shown.Shown, Protocol):
         itself, of the kind "applied"; the others go on record with it. `counted` says which
         statements count no more. `credentials`, when given, are *all* credentials from now on;
         `revoked` names the applications whose tokens end now. `held` is what changes of what
-        applications hold, `seen` what changes of who sees what. Secrets of documents that are gone stay until somebody deletes them.
+        applications hold, `seen` what changes of who sees what, `guards` all who are kept back,
+        when they are given; what is kept about documents in `renames` goes on under their new
+        names. Secrets of documents that are gone stay until somebody deletes them.
         """
+
+    def correct(self, documents: Mapping[str, bytes], *, notes: Sequence[records.Note]) -> None:
+        """Put the documents that were applied back in place of others, on record with `notes`."""
 
     def history(self, limit: int = 50) -> list[records.Change]:
         """Applied changes, the newest first."""
@@ -101,6 +108,7 @@ class Store(shown.Shown, Protocol):
         revisions: Mapping[str, int] | None = None,
         held: Writes | None = None,
         seen: Sequence[shown.Seen] = (),
+        guards: guarded.Guards | None = None,
         notes: Sequence[records.Note] = (),
     ) -> None:
         """Make a generation the served one, and record the import that made it.
@@ -108,8 +116,18 @@ class Store(shown.Shown, Protocol):
         Raises Conflict unless its number is greater than every one before.
         """
 
-    def keep_holdings(self, held: Writes, *, seen: Sequence[shown.Seen] = ()) -> None:
-        """Change what applications hold, for a swap that stores nothing else: a new day."""
+    def keep_holdings(
+        self,
+        held: Writes,
+        *,
+        seen: Sequence[shown.Seen] = (),
+        guards: guarded.Guards | None = None,
+        revoked: Iterable[str] = (),
+        notes: Sequence[records.Note] = (),
+    ) -> None:
+        """Change what applications hold, for a swap that stores nothing else: a new
+        day, a block.
+        """
 
     def holdings(self) -> Mapping[tuple[str, str], bytes]:
         """(application, part) -> its bytes: all that applications hold, as it was written."""

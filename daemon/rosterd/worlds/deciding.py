@@ -176,6 +176,13 @@ def _change(name: str, kept: worlds.World, new: worlds.World) -> str:
 # ---------------------------------------------------------------- what is told
 
 
+def change(application: str, hold: worlds.Hold, new: worlds.World) -> str:
+    """The name of what a hold waits for, by what is accepted in `new`."""
+    if hold.lost is not None:
+        return guarding.roster_change(application, hold.lost)
+    return _change(application, hold.kept, new)
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A hold as people are told of it. `release` is what would let it go."""
@@ -197,13 +204,11 @@ def waiting(world: worlds.World, application: str) -> Waiting:
     kept = hold.kept
     was, becomes = guarding.about(kept.config, application), guarding.about(config, application)
     limits = config.repository.limits
-    verdict, named = guarding.FREE, ""
-    if hold.lost is not None:
-        named = guarding.roster_change(application, hold.lost)
-    else:
+    verdict = guarding.FREE
+    if hold.lost is None:
         seen, after = world.unstopped(application), world.newest(application)
         verdict = guarding.judge(was, becomes, seen, after, limits)
-        named = _change(application, kept, world)
+    named = change(application, hold, world)
     same = hold.lost is None and kept.generation is world.generation
     return Waiting(
         application,

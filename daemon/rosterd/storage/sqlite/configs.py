@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from rosterd.storage import connecting, protocol, records, shown, tables
+from rosterd.storage import connecting, guarded, protocol, records, shown, tables
 from rosterd.storage.sqlite import holdings, statements
 
 
@@ -34,6 +34,8 @@ class Configs(holdings.Holdings, statements.Statements):
         revoked: Iterable[str] = (),
         held: protocol.Writes | None = None,
         seen: Sequence[shown.Seen] = (),
+        guards: guarded.Guards | None = None,
+        renames: guarded.Renames | None = None,
     ) -> str:
         if not notes or notes[0].kind != "applied":
             raise ValueError("cannot apply a change without a note of it")
@@ -48,6 +50,8 @@ class Configs(holdings.Holdings, statements.Statements):
             time = tables.text(applied.time)
             row = (number, record.number, applied.commit, applied.plan, people, time)
             self._connection.execute("INSERT INTO changes VALUES (?,?,?,?,?,?)", row)
+            self._guard(guards, former.commit if former else "")
+            self._rename(renames or guarded.Renames())
             self._replace("documents", applied.documents.items())
             self._replace("revisions", applied.revisions.items())
             self._count(number, counted or records.Counted(), applied.time)
@@ -57,6 +61,11 @@ class Configs(holdings.Holdings, statements.Statements):
             self._hold(held or {})
             self._see(seen)
         return record.head
+
+    def correct(self, documents: Mapping[str, bytes], *, notes: Sequence[records.Note]) -> None:
+        with self._write():
+            self._replace("documents", documents.items())
+            self._note(notes)
 
     def history(self, limit: int = 50) -> list[records.Change]:
         return self._read(tables.change, f"{_CHANGES} LIMIT ?", limit)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from rosterd.storage import connecting, protocol, records, shown, tables
+from rosterd.storage import connecting, guarded, protocol, records, shown, tables
 from rosterd.storage.sqlite import holdings
 
 
@@ -16,6 +16,7 @@ class Generations(holdings.Holdings):
         revisions: Mapping[str, int] | None = None,
         held: protocol.Writes | None = None,
         seen: Sequence[shown.Seen] = (),
+        guards: guarded.Guards | None = None,
         notes: Sequence[records.Note] = (),
     ) -> None:
         with self._write():
@@ -37,6 +38,7 @@ class Generations(holdings.Holdings):
                 self._replace("revisions", revisions.items())
             self._hold(held or {})
             self._see(seen)
+            self._guard(guards)
             self._note(notes)
 
     def generation(self) -> records.Published | None:

@@ -1,16 +1,27 @@
 """What applications hold: opaque parts, written with the change that moves them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from rosterd.storage import connecting, protocol, shown
-from rosterd.storage.sqlite import chained, seeing
+from rosterd.storage import connecting, guarded, protocol, records, shown
+from rosterd.storage.sqlite import chained, guards, seeing
 
 
-class Holdings(chained.Chained, seeing.Seeing):
-    def keep_holdings(self, held: protocol.Writes, *, seen: Sequence[shown.Seen] = ()) -> None:
+class Holdings(chained.Chained, seeing.Seeing, guards.Guards):
+    def keep_holdings(
+        self,
+        held: protocol.Writes,
+        *,
+        seen: Sequence[shown.Seen] = (),
+        guards: guarded.Guards | None = None,
+        revoked: Iterable[str] = (),
+        notes: Sequence[records.Note] = (),
+    ) -> None:
         with self._write():
             self._hold(held)
             self._see(seen)
+            self._guard(guards)
+            self._many("DELETE FROM tokens WHERE application=?", ((name,) for name in revoked))
+            self._note(notes)
 
     def holdings(self) -> Mapping[tuple[str, str], bytes]:
         with connecting.translated(self._path):
