@@ -201,8 +201,8 @@ def served(world: worlds.World, version: str, name: str, where: str | None = Non
     listing = listings.make(world.picture(APPLICATION, version), name, where=tree)
     found: list[Record] = []
     for offset in range(0, listing.total, 7):
-        parts = world.page(APPLICATION, version, collection, listing.page(offset, 7))
-        body = b"[" + b"".join(parts) + b"]"
+        page = world.page(APPLICATION, version, collection, listing.page(offset, 7))
+        body = b"[" + page.between.join(page.parts) + b"]"
         found += orjson.loads(body.replace(rendering.RESOURCES_BYTE, b"r"))
     assert len(found) == listing.total
     return found

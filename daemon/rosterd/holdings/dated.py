@@ -35,6 +35,7 @@ class Dated:
         self._changes = changes
         self._dates: dict[str, held.Dates] = {}
         self._entered: dict[str, Openings] = {}
+        self._usual: dict[str, tuple[bytes, FrozenBitMap]] = {}
 
     def dates(self, collection: str) -> Sequence[tuple[str, AbstractBitMap]]:
         """Each dateLastModified as it is served -> rows of the view."""
@@ -48,12 +49,21 @@ class Dated:
         self._look(collection)
         return self._entered[collection]
 
-    def at_once(self, collection: str) -> bytes | None:
-        """How every record begins, when all came at one moment: as to a new application."""
-        entered = self.entered(collection)
-        if len(entered) == 1 and len(entered[0][1]) == len(self._rows[collection]):
-            return entered[0][0]
-        return None
+    def usual(self, collection: str) -> tuple[bytes, FrozenBitMap]:
+        """How most records begin, and the rows of those that begin otherwise: most pages need no
+        look at each of their rows.
+        """
+        found = self._usual.get(collection)
+        if found is None:
+            self._look(collection)
+            rows = self._rows[collection]
+            moment, most = max(
+                self._dates[collection],
+                key=lambda each: len(each[1]),
+                default=(held.EPOCH, held.NONE),
+            )
+            found = self._usual[collection] = (_opening(moment), FrozenBitMap(rows - most))
+        return found
 
     def departures(self, collection: str) -> Sequence[held.Departure]:
         """What left and is still told, the newest first."""
@@ -73,7 +83,9 @@ class Dated:
             for number, rows in self._changes(collection).items()
         ]
         dates, entered = held.dates(self.holding, collection, self._rows[collection], changes)
-        self._entered[collection] = [
-            (b"," + rendering.dated(held.timestamp(moment)), rows) for moment, rows in entered
-        ]
+        self._entered[collection] = [(_opening(moment), rows) for moment, rows in entered]
         self._dates[collection] = dates
+
+
+def _opening(moment: datetime) -> bytes:
+    return b"," + rendering.dated(held.timestamp(moment))

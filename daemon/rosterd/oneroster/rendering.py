@@ -6,8 +6,8 @@ the machine is left out: the base of each `href` is a marker and dateLastModifie
 fragment is rendered once per generation and served under any URL, until the record changes.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
@@ -62,15 +62,27 @@ def dated(moment: str) -> bytes:
     return b'{"dateLastModified":%b,' % orjson.dumps(moment)
 
 
+class Records(NamedTuple):
+    """Whole objects with commas between them, once `parts` are joined with `between`. What all of
+    them begin with stands there, as twice as many parts take twice as long to join.
+    """
+
+    parts: Sequence[Part]
+    between: bytes = b""
+
+
 def page(
-    envelope_key: str, parts: Iterable[Part], roster_base: bytes, resources_base: bytes
+    envelope_key: str,
+    parts: Iterable[Part],
+    roster_base: bytes,
+    resources_base: bytes,
+    between: bytes = b"",
 ) -> bytes:
-    """The body of a collection; joined, the parts are whole objects (`dated` and a fragment) with
-    commas between them.
+    """The body of a collection, of `Records`.
 
     A base is an absolute URL without a slash at its end; in 1.1 both are the same.
     """
-    body = b"".join((b'{"%b":[' % envelope_key.encode(), *parts, b"]}"))
+    body = _joined(b'{"%b":[' % envelope_key.encode(), parts, between, b"]}")
     return _based(body, roster_base, resources_base)
 
 
@@ -78,8 +90,17 @@ def single(
     envelope_key: str, parts: Iterable[Part], roster_base: bytes, resources_base: bytes
 ) -> bytes:
     """The body of one record, its parts like those of a page."""
-    body = b"".join((b'{"%b":' % envelope_key.encode(), *parts, b"}"))
+    body = _joined(b'{"%b":' % envelope_key.encode(), parts, b"", b"}")
     return _based(body, roster_base, resources_base)
+
+
+def _joined(head: bytes, parts: Iterable[Part], between: bytes, tail: bytes) -> bytes:
+    joined = list(parts)
+    if not joined:
+        return head + tail
+    joined[0] = head + joined[0]
+    joined[-1] = bytes(joined[-1]) + tail
+    return between.join(joined)
 
 
 def _based(body: bytes, roster_base: bytes, resources_base: bytes) -> bytes:

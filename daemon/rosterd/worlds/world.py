@@ -256,39 +256,46 @@ class World:
 
     def page(
         self, application: str, version: str, collection: str, rows: Sequence[int]
-    ) -> list[rendering.Part]:
-        """The rows' records as JSON objects with commas between them, in parts that only have to
-        be joined; hrefs still begin with rendering's markers.
-        """
+    ) -> rendering.Records:
+        """The rows' records; hrefs still begin with rendering's markers."""
         if (source := self._source(application)) is not self:
             return source.page(application, version, collection, rows)
-        gone = self.dated(application).gone(collection)
-        if gone and gone.intersect(BitMap(rows)):
+        dated, asked = self.dated(application), BitMap(rows)
+        if (gone := dated.gone(collection)) and gone.intersect(asked):
             parts = self._with_gone(application, version, collection, rows)
         else:
+            opening, others = dated.usual(collection)
+            if rows and not (others and others.intersect(asked)):
+                parts = self._fragments(application, version, collection, rows)
+                parts[0] = opening[1:] + parts[0]
+                return rendering.Records(parts, opening)
             parts = self._records(application, version, collection, rows)
         if parts:
             parts[0] = parts[0][1:]  # no comma before the first
-        return parts
+        return rendering.Records(parts)
 
     def _records(
         self, application: str, version: str, collection: str, rows: Sequence[int]
     ) -> list[rendering.Part]:
         """For each row a comma with its date, and its fragment."""
+        begun = self._begun(application, collection, rows)
+        fragments = self._fragments(application, version, collection, rows)
+        return [part for pair in zip(begun, fragments, strict=True) for part in pair]
+
+    def _fragments(
+        self, application: str, version: str, collection: str, rows: Sequence[int]
+    ) -> list[rendering.Part]:
+        """The fragment of each row, as this application gets it."""
+        generation, picture = self._served(), self.picture(application, version)
+        plain = picture.plain(collection)
+        if len(plain) == len(picture.view.rows[collection]):
+            return [*generation.fragments(collection, rows, version)]
+        return self._mixed(generation, picture, application, collection, rows)
+
+    def _served(self) -> Pages:
         if self.generation is None:
             raise LookupError("cannot make a page before there is a roster")
-        generation = self.generation
-        picture = self.picture(application, version)
-        plain = picture.plain(collection)
-        fragments: Sequence[rendering.Part]
-        if len(plain) == len(picture.view.rows[collection]):
-            fragments = generation.fragments(collection, rows, version)
-        else:
-            fragments = self._mixed(generation, picture, application, collection, rows)
-        parts: list[rendering.Part] = [b""] * (2 * len(rows))
-        parts[0::2] = self._begun(generation, application, collection, rows)
-        parts[1::2] = fragments
-        return parts
+        return self.generation
 
     def _mixed(
         self,
@@ -297,16 +304,14 @@ class World:
         application: str,
         collection: str,
         rows: Sequence[int],
-    ) -> Sequence[rendering.Part]:
+    ) -> list[rendering.Part]:
         """Stored fragments as they are where they may go out so, others with members cut out of
         them, and the rest rendered again.
         """
-        stored = generation.fragments(collection, rows, picture.version)
+        page = [*generation.fragments(collection, rows, picture.version)]
         others = BitMap(rows) - picture.plain(collection)
-        if not others:
-            return stored
-        trims, page = picture.trims(collection), list(stored)
-        for place, row in enumerate(rows):
+        trims = picture.trims(collection) if others else ()
+        for place, row in enumerate(rows) if others else ():
             if row not in others:
                 continue
             for trim, trimmed in trims:
@@ -342,16 +347,12 @@ class World:
             self._dated[application] = dated
         return dated
 
-    def _begun(
-        self, generation: Pages, application: str, collection: str, rows: Sequence[int]
-    ) -> list[bytes]:
+    def _begun(self, application: str, collection: str, rows: Sequence[int]) -> list[bytes]:
         """How each record begins: with the date of its last change, or with the one on which it
         came to the application when that was later.
         """
         dated = self.dated(application)
-        if (opening := dated.at_once(collection)) is not None:
-            return [opening] * len(rows)
-        numbers = generation.changes(collection, rows)
+        numbers = self._served().changes(collection, rows)
         openings = self._openings
         for number in {*numbers}.difference(openings):
             openings[number] = self._opening(number)

@@ -5,7 +5,6 @@ header, or one that a proxy adds, would let a caller choose where a vendor's cli
 """
 
 import urllib.parse
-from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import orjson
@@ -59,7 +58,7 @@ class Writer:
         self,
         found: routes.Found,
         query: parameters.Query,
-        records: Iterable[rendering.Part],
+        records: rendering.Records,
         *,
         count: int,
         total: int,
@@ -69,7 +68,7 @@ class Writer:
         """One page of `count` records, as `worlds.World.page` gives them."""
         route = found.route
         roster, resources = self._based(route)
-        body = rendering.page(route.listing.key, records, roster, resources)
+        body = rendering.page(route.listing.key, records.parts, roster, resources, records.between)
         body = self._finished(body, route.listing.key, query)
         return Page(
             body,
@@ -87,14 +86,14 @@ class Writer:
         self,
         route: routes.Route,
         query: parameters.Query,
-        record: Iterable[rendering.Part],
+        record: rendering.Records,
         *,
         revision: str,
         tag: str,
     ) -> Page:
         """One record."""
         roster, resources = self._based(route)
-        body = rendering.single(route.listing.single, record, roster, resources)
+        body = rendering.single(route.listing.single, record.parts, roster, resources)
         return Page(
             self._finished(body, route.listing.single, query),
             {"Content-Type": "application/json", **_headers(revision, tag)},
