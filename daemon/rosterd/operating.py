@@ -4,6 +4,7 @@ The control socket, the console and its JSON all speak to this one desk. It puts
 loops already know and changes nothing itself: permissions change by commits alone.
 """
 
+import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -99,6 +100,26 @@ class Operating:
                 "message": str(each),
             }
             for each in (world.config.endings(world.today) if world.config is not None else ())
+        ]
+
+    async def head(self) -> desk.Head:
+        """The newest record."""
+        number, digest = await self.store.run(lambda kept: kept.head())
+        return {"number": number, "head": f"sha256:{digest}" if number else ""}
+
+    async def records(self, after: int, limit: int) -> Sequence[desk.Record]:
+        """The chain from the record behind `after` on, the oldest first."""
+        found = await self.store.run(lambda kept: kept.recorded(after, limit))
+        return [
+            {
+                "number": each.number,
+                "kind": each.kind,
+                "time": each.time.isoformat(),
+                "previous": each.previous,
+                "head": each.head,
+                "entry": base64.b64encode(each.entry).decode(),
+            }
+            for each in found
         ]
 
     async def metrics(self) -> bytes:
@@ -219,6 +240,15 @@ class Operating:
         """Look at the repository now; gives the status after that pass."""
         await self.reconcile_loop.reconcile()
         return self.status()
+
+    async def accept_rewrite(self, former: str, newest: str, reason: str, who: str) -> desk.Status:
+        """Take a rewritten history when enough people vouch for it; gives the status after that."""
+        await self.reconcile_loop.accept_rewrite(former, newest, reason, who)
+        return self.status()
+
+    async def review(self, range_: str) -> Mapping[str, Any]:
+        """Who vouches for what in a range of commits, as the daemon sees it."""
+        return (await self.reconcile_loop.review(range_)).as_json()
 
     async def plan(self, files: Mapping[str, bytes], who: str) -> desk.Plan:
         """What these documents would mean for the roster that is served; on record under `who`."""

@@ -100,6 +100,13 @@ class Desk:
             "warnings": self.warnings,
         }  # fmt: skip
 
+    async def head(self) -> desk.Head:
+        return {"number": 7, "head": f"sha256:{'f' * 64}"}
+
+    async def records(self, after: int, limit: int) -> Sequence[desk.Record]:
+        self.asked.append(("records", str(after), str(limit)))
+        return []
+
     async def metrics(self) -> bytes:
         self.asked.append(("metrics",))
         return b"# HELP rosterd_x x\n"
@@ -166,6 +173,15 @@ class Desk:
     async def reconcile(self) -> Mapping[str, Any]:
         self.asked.append(("reconcile",))
         return dict(self.status())
+
+    async def accept_rewrite(
+        self, former: str, newest: str, reason: str, who: str
+    ) -> Mapping[str, Any]:
+        self.asked.append(("rewrite", f"{former} {newest} {reason}", who))
+        return self.status()
+
+    async def review(self, range_: str) -> Mapping[str, Any]:
+        return {"range": range_, "paths": []}
 
     async def plan(self, files: Mapping[str, bytes], who: str) -> desk.Plan:
         self.asked.append(("plan", who, *sorted(files)))

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from rosterd.cli import asking, tables
+from rosterd.cli import asking, tables, wording
 
 _SUSPENDED = "Suspended"
 """Reason of a condition while the repository says `suspended`."""
@@ -28,7 +28,7 @@ def status(settings_path: Path, as_json: bool, history: bool) -> None:
     """
     answer = asking.call(settings_path, "GET", "/v1/status")
     if as_json:
-        asking.print_json(answer["history"] if history else answer)
+        wording.print_json(answer["history"] if history else answer)
     elif history:
         _show_history(answer["history"])
     else:
@@ -48,7 +48,7 @@ def reconcile(settings_path: Path, as_json: bool) -> None:
     """
     answer = asking.call(settings_path, "POST", "/v1/reconcile")
     if as_json:
-        asking.print_json(answer)
+        wording.print_json(answer)
     else:
         _show_status(answer)
     suspended = [each for each in answer["conditions"] if each["reason"] == _SUSPENDED]
@@ -65,7 +65,7 @@ def _show_status(answer: dict[str, Any]) -> None:
         ("repository", f"{repository['id']}, branch {repository['branch']}"),
         (
             "newest commit",
-            f"{asking.short(repository['fetched'])}, looked at {asking.time(repository['looked'])}",
+            f"{wording.short(repository['fetched'])}, looked at {wording.time(repository['looked'])}",
         ),
         ("state", f"{repository['state']}{reason}"),
         ("review", answer["review"]["words"]),
@@ -74,6 +74,8 @@ def _show_status(answer: dict[str, Any]) -> None:
         ("roster", _roster(served)),
     ]
     pairs += [("source", _source(each)) for each in answer["sources"]]
+    audit = answer["audit"]
+    pairs.append(("audit", f"record {audit['number']}, head {audit['head'] or 'none yet'}"))
     if answer["silent"]:
         pairs.append(("silent loops", ", ".join(answer["silent"])))
     tables.fields(pairs)
@@ -91,7 +93,7 @@ def _show_status(answer: dict[str, Any]) -> None:
             ],
             right=["needed"],
         )
-        commit = asking.short(repository["fetched"])
+        commit = wording.short(repository["fetched"])
         click.echo(f"\nAnother person looks at it and vouches: rosterd approve {commit}")
     for line in (*answer["warnings"], *(each["message"] for each in answer["endings"])):
         click.echo(click.style(f"\nwarning: {line}", fg="yellow"))
@@ -104,7 +106,7 @@ def _show_conditions(conditions: list[dict[str, Any]]) -> None:
             (
                 each["type"],
                 each["status"],
-                asking.time(each["since"]),
+                wording.time(each["since"]),
                 each["reason"],
                 each["message"],
             )
@@ -119,9 +121,9 @@ def _show_history(history: list[dict[str, Any]]) -> None:
         ["ended", "woken by", "commit", "reason", "message"],
         [
             (
-                asking.time(each["time"]),
+                wording.time(each["time"]),
                 each["trigger"],
-                asking.short(each["candidate"]),
+                wording.short(each["candidate"]),
                 each["reason"],
                 each["message"],
             )
@@ -148,8 +150,8 @@ def _serving(served: dict[str, Any]) -> str:
     if served["commit"] is None:
         return "nothing: no commit is accepted yet"
     if not served["ready"]:
-        return f"nothing: commit {asking.short(served['commit'])} is accepted, but there is no roster yet"
-    return f"commit {asking.short(served['commit'])}, applied {asking.time(served['applied'])}"
+        return f"nothing: commit {wording.short(served['commit'])} is accepted, but there is no roster yet"
+    return f"commit {wording.short(served['commit'])}, applied {wording.time(served['applied'])}"
 
 
 def _vouched(served: dict[str, Any]) -> str:
@@ -166,6 +168,4 @@ def _roster(served: dict[str, Any]) -> str:
     if served["generation"] is None:
         return "none imported yet; `rosterd roster imports` says what was tried"
     counts = ", ".join(f"{count:,} {name}" for name, count in served["counts"].items())
-    return (
-        f"generation {served['generation']}, published {asking.time(served['published'])}\n{counts}"
-    )
+    return f"generation {served['generation']}, published {wording.time(served['published'])}\n{counts}"

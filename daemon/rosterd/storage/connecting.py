@@ -24,22 +24,26 @@ BUSY_SECONDS = 10.0
 _LASTING = (apsw.CorruptError, apsw.NotADBError, apsw.PermissionsError, apsw.ReadOnlyError)
 
 
-def connect(path: Path, *, readonly: bool = False) -> tuple[apsw.Connection, int | None]:
+def connect(
+    path: Path, *, readonly: bool = False, least: int | None = None
+) -> tuple[apsw.Connection, int | None]:
     """An open connection, and the descriptor of the lock that keeps a second daemon out.
 
-    Close the connection, then the descriptor. Raises errors.InputError when the file cannot be used
+    Close the connection, then the descriptor. `least` is the level that will do for reading;
+    without it that of this program. Raises errors.InputError when the file cannot be used
     as it is, errors.TemporaryError when it may work later.
     """
     lock = None if readonly else _lock(path)
     flags = apsw.SQLITE_OPEN_READONLY if readonly else apsw.SQLITE_OPEN_READWRITE
+    flags |= apsw.SQLITE_OPEN_URI
     try:
         with translated(path):
             if not readonly:
                 _make(path)
-            connection = apsw.Connection(str(path), flags=flags)
+            connection = apsw.Connection(_name(path, readonly=readonly), flags=flags)
             connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
             connection.create_scalar_function("sha256", _sha256, 1, deterministic=True)
-            _prepare(connection, path, readonly=readonly)
+            _prepare(connection, path, least if readonly else None, readonly=readonly)
     except BaseException:
         if lock is not None:
             os.close(lock)
@@ -111,12 +115,20 @@ def _lock(path: Path) -> int:
     return descriptor
 
 
+def _name(path: Path, *, readonly: bool) -> str:
+    """The file as SQLite is told it. A copy in a folder nobody may write to can only be read as a
+    file that never changes: there is no room for the index that readers share.
+    """
+    alone = readonly and not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
+    return f"{path.resolve().as_uri()}{'?immutable=1' if alone else ''}"
+
+
 def _make(path: Path) -> None:
     """The file, readable by its owner only: it holds sealed secrets and who got what."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
-def _prepare(connection: apsw.Connection, path: Path, *, readonly: bool) -> None:
+def _prepare(connection: apsw.Connection, path: Path, least: int | None, *, readonly: bool) -> None:
     scripts = migrations()
     level = _level(connection)
     if level > len(scripts):
@@ -125,7 +137,7 @@ def _prepare(connection: apsw.Connection, path: Path, *, readonly: bool) -> None
             f" {len(scripts)}); run that version or restore a backup"
         )
     if readonly:
-        if level < len(scripts):
+        if level < (len(scripts) if least is None else least):
             raise errors.TemporaryError(f"cannot read {path}: the daemon has not brought it up yet")
         return
     # each pragma alone and drained: a statement of apsw runs only as far as its rows are read

@@ -44,7 +44,7 @@ class Endpoint:
 
 
 async def _status(desk: desks.Desk, request: web.Request, who: str) -> object:
-    return desk.status()
+    return {**desk.status(), "audit": await desk.head()}
 
 
 async def _applications(desk: desks.Desk, request: web.Request, who: str) -> object:
@@ -68,7 +68,30 @@ async def _credentials(desk: desks.Desk, request: web.Request, who: str) -> obje
 
 
 async def _reconcile(desk: desks.Desk, request: web.Request, who: str) -> object:
-    return await desk.reconcile()
+    return {**await desk.reconcile(), "audit": await desk.head()}
+
+
+async def _records(desk: desks.Desk, request: web.Request, who: str) -> object:
+    text = request.query.get("after", "0")
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise errors.InputError("after has to be the number of a record, or 0")
+    records = await desk.records(int(text), _limit(request))
+    return {"records": list(records), "audit": await desk.head()}
+
+
+async def _review(desk: desks.Desk, request: web.Request, who: str) -> object:
+    return await desk.review(request.query.get("range", ""))
+
+
+async def _rewrite(desk: desks.Desk, request: web.Request, who: str) -> object:
+    try:
+        body = orjson.loads(await request.read())
+    except orjson.JSONDecodeError as error:
+        raise errors.InputError("the body has to be JSON") from error
+    said = [body.get(name) for name in ("from", "to", "reason")] if isinstance(body, dict) else []
+    if len(said) != 3 or not all(isinstance(each, str) and each.strip() for each in said):
+        raise errors.InputError('the body has to be {"from": "…", "to": "…", "reason": "…"}')
+    return await desk.accept_rewrite(*said, who)
 
 
 async def _run(desk: desks.Desk, request: web.Request, who: str) -> object:
@@ -116,8 +139,11 @@ ENDPOINTS: Final = (
     # It counts what conditions pick, so it answers guesses about people: operators only.
     Endpoint("POST", "/v1/plan", _plan, "operator", console=True),
     Endpoint("POST", "/v1/reconcile", _reconcile, "operator", console=True),
+    Endpoint("POST", "/v1/rewrite", _rewrite, "operator", console=False),
+    Endpoint("GET", "/v1/review", _review, "viewer", console=False),
     Endpoint("POST", "/v1/targets/{name}/run", _run, "operator", console=False),
     Endpoint("POST", "/v1/targets/{name}/test", _test, "operator", console=False),
+    Endpoint("GET", "/v1/records", _records, "operator", console=False),
     Endpoint("GET", "/v1/secrets", _secrets, "operator", console=False),
     Endpoint("PUT", "/v1/secrets/{name}", _set_secret, "operator", console=False),
     Endpoint(

@@ -234,6 +234,26 @@ class Plan(TypedDict):
     """Of the documents: path:line:column and what is odd there."""
 
 
+class Head(TypedDict):
+    """The end of the chain of records."""
+
+    number: int
+    head: str
+    """sha256:… of the newest record; empty before the first."""
+
+
+class Record(TypedDict):
+    """One record of the chain, byte for byte."""
+
+    number: int
+    kind: str
+    time: str
+    previous: str
+    head: str
+    entry: str
+    """Its bytes in base64: whoever wants to check them takes their sha256."""
+
+
 class Desk(Protocol):
     """The daemon, as far as operators may reach it.
 
@@ -259,8 +279,26 @@ class Desk(Protocol):
         """Look at the repository now; gives the status after that pass."""
         ...
 
+    async def accept_rewrite(
+        self, former: str, newest: str, reason: str, who: str
+    ) -> Mapping[str, Any]:
+        """Take a rewritten history when enough people vouch for it; gives the status after that."""
+        ...
+
+    async def review(self, range_: str) -> Mapping[str, Any]:
+        """Who vouches for the changes of a range of commits; "" is what waits to be accepted."""
+        ...
+
     async def plan(self, files: Mapping[str, bytes], who: str) -> Plan:
         """What these documents (path → content) would mean for the served roster."""
+        ...
+
+    async def head(self) -> Head:
+        """The newest record."""
+        ...
+
+    async def records(self, after: int, limit: int) -> Sequence[Record]:
+        """The chain from the record behind `after` on, the oldest first."""
         ...
 
     async def metrics(self) -> bytes:

@@ -4,18 +4,24 @@ A module for each subject; what they have in common is the session that they run
 """
 
 from pathlib import Path
+from typing import Final
 
 from rosterd.storage import connecting, protocol
 from rosterd.storage.sqlite import bases, configs, credentials, generations, receiving, runs
 
 
-def open_store(path: Path, *, readonly: bool = False) -> protocol.Store:
+RECORDS: Final = 3
+"""The level from which on a store has records: the least that an audit can read."""
+
+
+def open_store(path: Path, *, readonly: bool = False, least: int | None = None) -> protocol.Store:
     """The store in `path`, made and brought to this program's level when needed.
 
-    With `readonly` it can be read beside a running daemon. Raises errors.InputError when another
-    daemon holds it or a newer one wrote it.
+    With `readonly` it can be read beside a running daemon; `least` is the level that will do then,
+    such as RECORDS for an older copy. Raises errors.InputError when another daemon holds it or a
+    newer one wrote it.
     """
-    return _Sqlite(path, *connecting.connect(path, readonly=readonly))
+    return _Sqlite(path, *connecting.connect(path, readonly=readonly, least=least))
 
 
 class _Sqlite(

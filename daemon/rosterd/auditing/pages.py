@@ -1,0 +1,93 @@
+"""A report as one HTML file: no script, nothing fetched, readable in ten years and on paper.
+
+Everything in it may have been typed by an attacker who hopes for an auditor's browser: the template
+escapes every value, and the page forbids itself to run or load anything.
+"""
+
+import importlib.resources
+from collections.abc import Mapping
+from typing import Any, Final
+
+import jinja2
+import markupsafe
+
+from rosterd.auditing import events, planned, reports, sheets
+
+_LISTED: Final = 60
+"""Documents of one sort whose names are listed; of more there is a number."""
+
+
+def page(report: reports.Report) -> str:
+    """The whole file."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("rosterd.auditing"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        moment=sheets.moment, worded=events.worded, shown=events.shown, short=_short
+    )
+    style = importlib.resources.files("rosterd.auditing") / "templates" / "report.css"
+    return environment.get_template("report.html").render(
+        report=report,
+        style=markupsafe.Markup(style.read_text(encoding="utf-8")),  # noqa: S704 - ours, no input
+        period=sheets.period(report),
+        proof=sheets.proof(report),
+        people=_people(report.keys),
+        changes=[_change(each) for each in report.section("applied").events],
+        sections=[section for section in report.sections if section.name != "applied"],
+        details=_details,
+        head=sheets.head,
+    )
+
+
+def _short(digest: str) -> str:
+    return digest[:12]
+
+
+def _people(keys: events.Event | None) -> list[tuple[str, list[str]]]:
+    found = keys.content.get("people") if keys is not None else None
+    if not isinstance(found, Mapping):
+        return []
+    return [
+        (events.shown(person), [events.shown(key) for key in listed])
+        for person, listed in sorted(found.items())
+        if isinstance(listed, list)
+    ]
+
+
+def _details(event: events.Event) -> list[tuple[str, str]]:
+    return [(name, events.worded(value)) for name, value in event.details.items()]
+
+
+def _change(event: events.Event) -> dict[str, Any]:
+    """What the template says of one applied change."""
+    plan = planned.read(event.content)
+    content = event.content
+    return {
+        "event": event,
+        "commit": events.shown(content.get("commit", "?")),
+        "former": content.get("from"),
+        "proven": events.shown(content.get("proven", "?")),
+        "nobody": not content.get("people"),
+        "trigger": events.worded(content.get("trigger")),
+        "rule": events.worded(content.get("rule")),
+        "version": events.worded(content.get("version")),
+        "paths": sheets.paths(event),
+        "claims": sheets.claims(event),
+        "commits": content.get("commits"),
+        "plan": plan,
+        "whole": _whole(plan),
+        "changed": [each for each in plan.changes if each.action == "changed"] if plan else [],
+    }
+
+
+def _whole(plan: planned.Planned | None) -> list[tuple[str, str, int, list[str]]]:
+    """(action, kind, how many, names) of documents that came or went, in the order of the plan."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for each in plan.changes if plan is not None else ():
+        if each.action != "changed":
+            found.setdefault((each.action, each.kind), []).append(each.name)
+    return [(*sort, len(names), names[:_LISTED]) for sort, names in found.items()]
