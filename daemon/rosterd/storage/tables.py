@@ -38,7 +38,11 @@ def change(row: Row) -> records.Change:
 
 def record(row: Row) -> chain.Record:
     number, previous, head, entry, kind, time = row
-    return chain.Record(number, previous, head, entry, kind, when(time))
+    try:
+        moment = when(time).astimezone(UTC)
+    except (ValueError, OverflowError):  # edited: the chain's check has to name it, not to fail
+        moment = datetime.min.replace(tzinfo=UTC)
+    return chain.Record(number, previous, head, entry, kind, moment)
 
 
 def record_row(value: chain.Record) -> Row:
