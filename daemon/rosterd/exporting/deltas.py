@@ -13,7 +13,7 @@ from datetime import datetime
 from hashlib import sha256
 
 import orjson
-from pyroaring import AbstractBitMap, FrozenBitMap
+from pyroaring import AbstractBitMap, BitMap, FrozenBitMap
 
 from rosterd import documents, holdings, pictures, rosters, storage, worlds
 from rosterd.exporting import links
@@ -51,6 +51,20 @@ class Delta:
     def empty(self) -> bool:
         return not any(self.dates.values()) and not any(self.left.values())
 
+    def rows(self) -> dict[str, BitMap]:
+        """All records in it that did not leave."""
+        return {
+            name: BitMap.union(BitMap(), *(BitMap(rows) for _, rows in dated))
+            for name, dated in self.dates.items()
+        }
+
+    def gone(self) -> dict[str, BitMap]:
+        """Those of which it only tells that they left."""
+        return {
+            name: BitMap.union(BitMap(), *(BitMap(each.rows) for each in left))
+            for name, left in self.left.items()
+        }
+
 
 def since(world: worlds.World, application: str, told: datetime) -> Delta:
     """All that has a later date than `told`."""
@@ -68,7 +82,7 @@ def obstacle(base: Base | None, world: worlds.World, target: documents.SftpTarge
         return "nothing was delivered before"
     if base.form != form(target):
         return "other files, or another place"
-    holding = world.held.get(target.application)
+    holding = world.of(target.application).held.get(target.application)
     if holding is None or holding.begun > base.told:
         return "what was held before is not known any more"
     view, dated = world.view(target.application), world.dated(target.application)
@@ -97,8 +111,9 @@ def records(picture: pictures.Picture, delta: Delta) -> writer.Records:
 
 def told(world: worlds.World, application: str) -> datetime:
     """The latest moment that anything of this application says; whatever comes is later."""
-    holding, generation = world.held.get(application), world.generation
-    moments = [world.published[generation.number]] if generation is not None else []
+    served = world.of(application)
+    holding, generation = served.held.get(application), served.generation
+    moments = [served.published[generation.number]] if generation is not None else []
     return max([*moments, *([holding.newest()] if holding is not None else [])])
 
 
