@@ -68,7 +68,7 @@ def test_a_folder_without_problems_is_counted_and_fine(folder: Path) -> None:
     result = rosterd("check", folder)
 
     assert result.exit_code == 0
-    assert result.output == "41 documents checked: no errors.\n"
+    assert result.output == "44 documents checked: no errors.\n"
 
 
 def test_every_problem_of_a_folder_is_shown_with_its_place(folder: Path) -> None:
@@ -88,7 +88,7 @@ def test_every_problem_of_a_folder_is_shown_with_its_place(folder: Path) -> None
     )
     assert {line.index("error") for line in lines} == {36}
     assert blank == ""
-    assert last == "40 documents checked: 2 errors."
+    assert last == "43 documents checked: 2 errors."
 
 
 def test_machines_get_the_same_as_json(folder: Path) -> None:
@@ -98,7 +98,7 @@ def test_machines_get_the_same_as_json(folder: Path) -> None:
 
     said: dict[str, Any] = json.loads(result.output)
     assert result.exit_code == 1
-    assert (said["documents"], said["errors"], said["warnings"]) == (41, 1, 0)
+    assert (said["documents"], said["errors"], said["warnings"]) == (44, 1, 0)
     (problem,) = said["problems"]
     assert (problem["path"], problem["line"], problem["column"]) == (
         "permissions/math-galaxy.yaml",
@@ -116,7 +116,7 @@ def test_a_warning_is_shown_and_is_no_failure(folder: Path) -> None:
 
     assert result.exit_code == 0
     assert "warning" in result.output
-    assert result.output.endswith("41 documents checked: no errors, 1 warning.\n")
+    assert result.output.endswith("44 documents checked: no errors, 1 warning.\n")
 
 
 def test_a_commit_is_checked_as_it_is_and_not_as_the_folder_is(repository: Path) -> None:

@@ -6,7 +6,7 @@ of named checks in `checks`; warnings do not stand in the way of a Config.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
 
@@ -33,6 +33,7 @@ class Config:
     sources: Mapping[str, documents.RosterSource]
     repository: documents.Repository
     grants: Mapping[str, Grant]
+    templates: Mapping[str, documents.ExportTemplate] = field(default_factory=dict)
 
     def grant(self, application: str) -> Grant:
         """What the application may see; KeyError for a name that no application has."""
@@ -84,6 +85,7 @@ def _config(draft: drafts.Draft) -> Config:
         targets=MappingProxyType(draft.named(documents.SftpTarget)),
         listings=MappingProxyType(listings),
         sources=MappingProxyType(draft.named(documents.RosterSource)),
+        templates=MappingProxyType(draft.named(documents.ExportTemplate)),
         repository=repository,
         grants=MappingProxyType(granted),
     )

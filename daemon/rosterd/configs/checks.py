@@ -10,7 +10,7 @@ from datetime import datetime, time
 from itertools import combinations
 
 from rosterd import documents, errors, loading
-from rosterd.configs import drafts, fields
+from rosterd.configs import columns, drafts, fields
 from rosterd.oneroster import filters, model, vocabularies
 
 Problems = Iterator[errors.Problem]
@@ -126,6 +126,18 @@ def slots_exist_every_day(draft: drafts.Draft) -> Problems:
         yield located.problem(("export", "time"), message, code="slot", severity="warning")
 
 
+def templates_can_be_filled(draft: drafts.Draft) -> Problems:
+    """Every column leads somewhere, every change has a name, every earlier file is earlier."""
+    for located, template in draft.located(documents.ExportTemplate):
+        yield from columns.problems(located, template)
+    for located, target in draft.located(documents.SftpTarget):
+        name = target.export.custom
+        if name is not None and not draft.exists("ExportTemplate", name):
+            hint = loading.nearest(name, draft.names("ExportTemplate"))
+            message = f"there is no {documents.path_of('ExportTemplate', name)}{hint}"
+            yield located.problem(("export", "template"), message, code="unknown-name")
+
+
 def deliveries_keep_apart(draft: drafts.Draft) -> Problems:
     """Two targets with one file at one place overwrite each other."""
     first: dict[tuple[object, ...], str] = {}
@@ -210,6 +222,7 @@ CHECKS: tuple[Callable[[drafts.Draft], Problems], ...] = (
     fields.profiles_have_an_owner,
     words_are_in_use,
     slots_exist_every_day,
+    templates_can_be_filled,
     deliveries_keep_apart,
     sources_keep_apart,
     former_names_are_free,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from rosterd import documents, errors, loading, selections
+from rosterd import documents, errors, loading, selections, templates
 from rosterd.configs import grants
 from rosterd.oneroster import filters
 
@@ -102,6 +102,11 @@ def _conditions(document: documents.AnyDocument) -> Iterator[tuple[Loc, str, str
     """Every `where` of a document as (loc, collection, text)."""
     if isinstance(document, documents.Repository) and document.exclude is not None:
         yield ("exclude", "where"), "users", document.exclude.where
+    if isinstance(document, documents.ExportTemplate):
+        for number, file in enumerate(document.files):
+            if file.where is not None:
+                subject = templates.GRAINS[file.rows].subject
+                yield ("files", number, "where"), subject, file.where
     rules, start = rules_of(document)
     if rules is None:
         return

@@ -98,7 +98,15 @@ __all__ = [
     "schema_text",
 ]
 
-AnyDocument = Application | Permission | SftpTarget | Listing | RosterSource | Repository
+AnyDocument = (
+    Application
+    | Permission
+    | SftpTarget
+    | Listing
+    | RosterSource
+    | ExportTemplate
+    | Repository
+)
 
 KINDS: Mapping[str, type[AnyDocument]] = MappingProxyType(
     {
@@ -107,6 +115,7 @@ KINDS: Mapping[str, type[AnyDocument]] = MappingProxyType(
         "SftpTarget": SftpTarget,
         "Listing": Listing,
         "RosterSource": RosterSource,
+        "ExportTemplate": ExportTemplate,
         "Repository": Repository,
     }
 )
@@ -117,6 +126,7 @@ FOLDERS: Mapping[str, str] = MappingProxyType(
         "sftp-targets": "SftpTarget",
         "catalog": "Listing",
         "sources": "RosterSource",
+        "templates": "ExportTemplate",
     }
 )
 """Folder at the top of the repository -> the kind of every document in it."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from rosterd.documents import values
 
@@ -56,11 +56,31 @@ class Authentication(values.Model):
         return self
 
 
+ONEROSTER = ("oneroster-1.1", "oneroster-1.2")
+"""Templates that stand in the code."""
+
+
+def _template_name(value: str) -> str:
+    if value not in ONEROSTER and not re.fullmatch(values.NAME, value):
+        raise values.wrong(
+            "this names no template; write oneroster-1.2, oneroster-1.1, or the name of a file in"
+            " templates/"
+        )
+    return value
+
+
+TemplateName = Annotated[
+    str,
+    Field(json_schema_extra={"anyOf": [{"enum": list(ONEROSTER)}, {"pattern": values.NAME}]}),
+    AfterValidator(_template_name),
+]
+
+
 class Export(values.Model):
     """What is delivered, and when: at a time of certain days, or after each import."""
 
-    template: Literal["oneroster-1.1", "oneroster-1.2"]
-    """Form of the files."""
+    template: TemplateName
+    """Form of the files: oneroster-1.2, oneroster-1.1, or the name of an ExportTemplate."""
     packaging: Literal["zip", "files"] = "zip"
     """One zip, or the files side by side."""
     file_name: FileName = "oneroster-{target}.zip"
@@ -79,7 +99,8 @@ class Export(values.Model):
     timezone: values.Timezone | None = None
     """Where that time is read; the repository's timezone when left out."""
     empty_files: Literal["omit", "header-only"] = "omit"
-    """What becomes of a file without rows: left out and said to be absent, or sent as its header."""
+    """What becomes of a file without rows: left out and said to be absent, or sent as its header.
+    A template of templates/ says so itself."""
 
     @model_validator(mode="after")
     def _one_schedule(self) -> Self:
@@ -109,9 +130,24 @@ class Export(values.Model):
             )
         return self
 
+    @model_validator(mode="after")
+    def _custom(self) -> Self:
+        if self.custom is None:
+            return self
+        if self.mode == "delta":
+            raise values.wrong("a custom template knows no deltas; leave mode out")
+        if "empty_files" in self.model_fields_set:
+            raise values.wrong("a custom template says itself what becomes of empty files")
+        return self
+
+    @property
+    def custom(self) -> str | None:
+        """Name of the ExportTemplate; None for the standard's own forms."""
+        return None if self.template in ONEROSTER else self.template
+
     @property
     def version(self) -> values.Version:
-        """The OneRoster version of the template."""
+        """The OneRoster version of the template; custom ones speak in names of 1.2."""
         return "1.1" if self.template == "oneroster-1.1" else "1.2"
 
     def name(self, *, application: str, target: str, slot: datetime, mode: str = "bulk") -> str:

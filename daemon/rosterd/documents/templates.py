@@ -19,6 +19,8 @@ def _path(value: str) -> str:
 def _csv_name(value: str) -> str:
     if not value.lower().endswith(".csv"):
         raise values.wrong('a file of a template has a name that ends in ".csv"')
+    if not value.isascii():
+        raise values.wrong("this name has letters that a zip cannot be sure of; use plain ones")
     return value
 
 
@@ -98,7 +100,7 @@ class TemplateFile(values.Model):
 
     name: CsvName
     """Name of the file, exactly as the receiver wants it."""
-    rows: values.Collection | Literal["roles", "contacts"]
+    rows: Literal[values.Collection, "roles", "contacts"]
     """What one row stands for: a record, a role that a user holds at an org, or a student with one
     of their guardians."""
     where: values.Where | None = None
@@ -132,6 +134,6 @@ class ExportTemplate(values.Document):
     description: values.Text | None = None
     """Where the format is described, and what is not certain about it."""
     dialect: Dialect = Dialect()
-    """How rows become bytes."""
+    """The receiver's own kind of CSV."""
     files: Annotated[tuple[TemplateFile, ...], Field(min_length=1, max_length=50)]
     """The files, in the order in which they are delivered."""

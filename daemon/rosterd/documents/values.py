@@ -52,7 +52,7 @@ _KEY_TYPES = frozenset(
 )  # fmt: skip
 _LABEL = r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 _OWN_ROLE = r"^ext:[a-zA-Z0-9.\-_]+$"
 _FIELD = r"^[a-zA-Z]+(\.[a-zA-Z][a-zA-Z0-9]*)+$|^[a-zA-Z]+\.metadata\.[^\s]+$"
 ROLES = tuple(sorted(vocabularies.VOCABULARIES["role"].words))
@@ -189,14 +189,14 @@ def _host_key(value: str) -> str:
 
 
 def _name(value: str) -> str:
-    if not re.fullmatch(_NAME, value):
+    if not re.fullmatch(NAME, value):
         raise wrong("this is no name; write small letters, digits and hyphens, 63 at most")
     return value
 
 
 def _secret_name(value: str) -> str:
     """Whoever writes the password itself here has to learn that before it is pushed."""
-    if not re.fullmatch(_NAME, value):
+    if not re.fullmatch(NAME, value):
         raise wrong(
             "this is no name of a secret; write small letters, digits and hyphens, and give the"
             " value itself to `rosterd secret set`, never to git"
@@ -248,10 +248,10 @@ def _file_name(value: str) -> str:
 
 
 Text = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_plain)]
-Name = Annotated[str, Field(json_schema_extra={"pattern": _NAME}), AfterValidator(_name)]
+Name = Annotated[str, Field(json_schema_extra={"pattern": NAME}), AfterValidator(_name)]
 """Of documents: it is also a file's stem and part of a URL."""
 SecretName = Annotated[
-    str, Field(json_schema_extra={"pattern": _NAME}), AfterValidator(_secret_name)
+    str, Field(json_schema_extra={"pattern": NAME}), AfterValidator(_secret_name)
 ]
 """Of a secret, where somebody may write the secret itself."""
 SourcedId = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_plain)]

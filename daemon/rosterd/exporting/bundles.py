@@ -67,10 +67,10 @@ def build(
 ) -> Bundle:
     """Write the files into `folder`, which is made anew. Blocks; equal pictures give equal bytes.
 
-    With `delta` what is new, else everything; `noted` learns of the rows of link files. Raises Stopped soon after `stopped` says so.
+    With `delta` what is new, else everything; `noted` learns of the rows of link files. Raises
+    Stopped soon after `stopped` says so.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700, parents=True)
+    begin(folder)
     export = target.export
     records = _records(picture) if delta is None else deltas.records(picture, delta)
     content = _Content(
@@ -90,10 +90,16 @@ def build(
     )
     # the manifest comes last: it is what tells a reader that the set is whole
     paths = sorted(folder.iterdir(), key=lambda path: (path.name == MANIFEST, path.name))
-    uploads = tuple(_upload(path, path.name) for path in paths)
+    uploads = tuple(upload(path, path.name) for path in paths)
     listing = "".join(f"{upload.name} {upload.sha256}\n" for upload in uploads)
     size = sum(upload.size for upload in uploads)
     return Bundle(uploads, MANIFEST, sha256(listing.encode()).hexdigest(), size, counts)
+
+
+def begin(folder: Path) -> None:
+    """Make the folder of a run, without what an earlier attempt left in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +125,8 @@ def _zip(
             header_only=target.export.empty_files == "header-only",
             scratch=lambda: cast("BinaryIO", tempfile.TemporaryFile(dir=folder)),  # noqa: SIM115 - the writer closes it
         )
-    upload = _upload(path, name_of(target, slot, content.mode))
-    return Bundle((upload,), upload.name, upload.sha256, upload.size, counts, content.mode)
+    packed = upload(path, name_of(target, slot, content.mode))
+    return Bundle((packed,), packed.name, packed.sha256, packed.size, counts, content.mode)
 
 
 def name_of(target: documents.SftpTarget, slot: scheduling.Slot, mode: str) -> str:
@@ -161,7 +167,8 @@ def _metadata(picture: pictures.Picture) -> writer.MetadataKeys:
     return keys
 
 
-def _upload(path: Path, name: str) -> sftp.Upload:
+def upload(path: Path, name: str) -> sftp.Upload:
+    """The file as it is to be brought under this name."""
     with path.open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
     return sftp.Upload(path, name, path.stat().st_size, digest)

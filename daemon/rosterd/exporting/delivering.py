@@ -12,16 +12,18 @@ import functools
 import logging
 import shutil
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent import futures
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from rosterd import documents, errors, ledger, scheduling, sftp, storage, worlds
-from rosterd.exporting import bundles, deltas, secrets, standing
+from pyroaring import AbstractBitMap
+
+from rosterd import disclosures, documents, errors, ledger, scheduling, sftp, storage, worlds
+from rosterd.exporting import bundles, customs, deltas, secrets, standing
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +70,8 @@ class _Made:
     bundle: bundles.Bundle | None
     base: deltas.Base | None
     """What the target holds when they have arrived, for targets of deltas."""
+    delta: deltas.Delta | None = None
+    """What is new, where not all of the view is in the files."""
 
 
 class Deliveries:
@@ -82,6 +86,7 @@ class Deliveries:
         named: secrets.Secrets,
         book: ledger.Ledger,
         clock: Callable[[], datetime],
+        leaving: disclosures.Disclosures | None = None,
     ) -> None:
         self._spool = spool
         self._served = served
@@ -89,6 +94,7 @@ class Deliveries:
         self._secrets = named
         self._book = book
         self._clock = clock
+        self._leaving = leaving
         self._making = asyncio.Lock()
         self._threads = _threads()
 
@@ -149,12 +155,7 @@ class Deliveries:
         underway: Underway,
     ) -> storage.Run:
         world, target = self._now(run.target)
-        run = replace(
-            run,
-            application=target.application,
-            commit=world.commit or "",
-            generation=world.generation.number if world.generation else None,
-        )
+        run = replace(run, **_source(world, target))
         if previous is not None and await self._arrived(previous, target, underway):
             return replace(previous, state="delivered", attempt=run.attempt, problem="")
         run = await self._keep(run)
@@ -165,9 +166,7 @@ class Deliveries:
             world, target, bundle = made.world, made.target, made.bundle
             run = replace(
                 run,
-                application=target.application,
-                commit=world.commit or "",
-                generation=world.generation.number if world.generation else None,
+                **_source(world, target),
                 mode="bulk" if bundle is not None and bundle.mode == "bulk" else "delta",
             )
             if (
@@ -186,6 +185,7 @@ class Deliveries:
             if made.base is not None:
                 await standing.keep(self._state, run.target, made.base, before)
             run = await self._keep(run)
+            await self._leave(made)
             await self._upload(target, bundle, underway)
         finally:
             await self._in_thread(functools.partial(shutil.rmtree, folder, ignore_errors=True))
@@ -211,22 +211,18 @@ class Deliveries:
                 if delta is not None and delta.empty:
                     return _Made(world, target, None, None)
                 picture = world.picture(target.application, target.export.version)
+                template, given = template_of(world, target), (target, slot, folder)
+                build = (
+                    functools.partial(bundles.build, picture, *given, delta=delta, noted=noted)
+                    if template is None
+                    else functools.partial(customs.build, picture, template, *given)
+                )
                 bundle = await self._cuttable(
-                    underway,
-                    functools.partial(
-                        bundles.build,
-                        picture,
-                        target,
-                        slot,
-                        folder,
-                        stopped=underway.stopped,
-                        delta=delta,
-                        noted=noted,
-                    ),
+                    underway, functools.partial(build, stopped=underway.stopped)
                 )
                 if same_grant(world, self._served.current, target):
                     base = standing.after(world, target, slot, noted, before)
-                    return _Made(world, target, bundle, base)
+                    return _Made(world, target, bundle, base, delta)
 
     async def _upload(
         self, target: documents.SftpTarget, bundle: bundles.Bundle, underway: Underway
@@ -244,6 +240,24 @@ class Deliveries:
                 publish=target.publish,
                 verify=target.verify,
             ),
+        )
+
+    async def _leave(self, made: "_Made") -> None:
+        """Have it recorded, on the disk, what the files hold: before any of it leaves."""
+        if self._leaving is None:
+            return
+        world, target = made.world, made.target
+        rows: Mapping[str, AbstractBitMap] = world.view(target.application).rows
+        gone: Mapping[str, AbstractBitMap] = {}
+        if made.delta is not None:
+            rows, gone = made.delta.rows(), made.delta.gone()
+        await self._leaving.bundle(
+            world,
+            target.application,
+            target=target.name,
+            version=target.export.version,
+            rows=rows,
+            gone=gone,
         )
 
     async def _arrived(
@@ -303,16 +317,44 @@ def wanted(world: worlds.World, name: str) -> documents.SftpTarget:
         raise errors.InputError(f"cannot deliver to {name}: there is no such SFTP target")
     if not target.enabled:
         raise errors.InputError(f"cannot deliver to {name}: its document says enabled: false")
+    suspended = world.config.repository.suspended if world.config is not None else None
+    if suspended is not None:
+        raise errors.InputError(
+            f"cannot deliver to {name}: exports are suspended by rosterd.yaml ({suspended.reason})"
+        )
     return target
+
+
+def _source(world: worlds.World, target: documents.SftpTarget) -> dict[str, Any]:
+    """Where a run's files come from: a held application is delivered what it is served."""
+    source = world.of(target.application)
+    number = source.generation.number if source.generation is not None else None
+    return {
+        "application": target.application,
+        "commit": source.commit or "",
+        "generation": number,
+    }
+
+
+def template_of(
+    world: worlds.World, target: documents.SftpTarget
+) -> documents.ExportTemplate | None:
+    """The custom template of a target; None for the standard's own forms."""
+    name = target.export.custom
+    return world.config.templates[name] if name is not None and world.config is not None else None
 
 
 def same_grant(held: worlds.World, now: worlds.World, target: documents.SftpTarget) -> bool:
     """Whether the config of `now` lets the same leave for the same place as the one held."""
-    if held.config is now.config:
+    if held is now:
         return True
     with contextlib.suppress(errors.InputError):
         name = target.application
-        return wanted(now, target.name) == target and held.grant(name) == now.grant(name)
+        return (
+            wanted(now, target.name) == target
+            and held.grant(name) == now.grant(name)
+            and template_of(held, target) == template_of(now, target)
+        )
     return False
 
 

@@ -71,6 +71,7 @@ def documents_of(config: configs.Config | None) -> dict[Key, documents.AnyDocume
         *config.targets.values(),
         *config.listings.values(),
         *config.sources.values(),
+        *config.templates.values(),
         config.repository,
     )
     return {(document.kind, document.name): document for document in every}

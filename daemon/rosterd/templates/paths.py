@@ -53,6 +53,8 @@ LISTS: Final[Mapping[str, Mapping[str, str]]] = {
 """Collection -> list -> collection: what columns can count through, the step's record first."""
 
 _NOTHING: Final[frozenset[str]] = frozenset()
+_KEPT: Final = frozenset({"status", "dateLastModified", "children"})
+"""Every row is of an active record, and children are what names it as their parent."""
 _ROLE: Final = frozenset({"role", "roleType", "beginDate", "endDate"})
 GRAINS: Final[Mapping[str, Grain]] = {
     grain.name: grain
@@ -107,9 +109,10 @@ def _below(collection: str, steps: tuple[str, ...], text: str) -> Path:
     if rest and first in STEPS[collection] and model.path(collection, text, VERSION) is None:
         return _below(STEPS[collection][first], (*steps, first), rest)
     found = model.path(collection, text, VERSION)
-    if found is None or found.kept:
-        known = [*model.names(collection, VERSION), *STEPS[collection]]
-        raise PathError(_unknown(text, first, known))
+    if found is None or found.dotted in _KEPT:
+        members = model.names(collection, VERSION)
+        known = [name for name in members if name not in _KEPT and not name.endswith(".sourcedId")]
+        raise PathError(_unknown(text, first, [*known, *STEPS[collection]]))
     return Path(steps, collection, found.dotted)
 
 
