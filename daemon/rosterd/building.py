@@ -17,10 +17,12 @@ from typing import Final
 from rosterd import (
     chain,
     credentials,
+    disclosures,
     errors,
     exporting,
     generations,
     git,
+    guards,
     holdings,
     importing,
     ledger,
@@ -28,6 +30,7 @@ from rosterd import (
     previewing,
     readiness,
     reconciling,
+    requesting,
     settings,
     storage,
     vault,
@@ -37,7 +40,7 @@ from rosterd.web import hooks, operators
 
 _log = logging.getLogger(__name__)
 
-SILENCE: Final[Mapping[str, float]] = {"reconciling": 180.0, "importing": 180.0, "exporting": 180.0}
+SILENCE: Final[Mapping[str, float]] = {"reconciling": 180.0, "importing": 180.0, "exporting": 180.0, "requesting": 180.0}
 """Seconds a loop may show no sign of life before the watchdog goes hungry. A pass ticks between its
 steps, and each step has its own deadline well below this."""
 LEAD: Final = timedelta(seconds=5)
@@ -55,7 +58,10 @@ class Daemon:
     reconciling: reconciling.Reconciling
     importing: importing.Importing
     exporting: exporting.Exporting
+    requesting: requesting.Requesting
     book: ledger.Ledger
+    watch: disclosures.Watch
+    leaving: disclosures.Disclosures
     pulse: readiness.Pulse
     desk: operating.Operating
     people: operators.Operators
@@ -81,19 +87,29 @@ async def build(
     keys = credentials.Credentials(store, chest)
     await keys.load()
     served = worlds.Worlds(await _restored(store, machine), now, LEAD)
-    await turn_day(served, store)
+    named = await store.run(lambda kept: disclosures.prepare(kept, chest))
+    watch = disclosures.Watch(named, now)
+    await watch.load(store, served.current.held)
+    leaving = await asyncio.to_thread(
+        disclosures.Disclosures, machine.disclosures, served, store, lambda: watch.line
+    )
+    stack.callback(leaving.close)
+    await turn_day(served, store, watch)
     served.current.warm()
     book = ledger.Ledger(store, now)
-    loops = _loops(machine, store, served, keys=keys, chest=chest, book=book)
+    loops = _loops(
+        machine, store, served, keys=keys, chest=chest, book=book, watch=watch, leaving=leaving
+    )
     people = operators.Operators(machine.console.tokens)
     hook = (
-        hooks.Hooks(machine.webhook, lambda: loops.reconciling.wake("webhook"))
+        hooks.Hooks(machine.webhook, loops.hooked)
         if (machine.webhook.scheme is not None)
         else None
     )
     if hook is not None:
         stack.callback(hook.close)
     pulse = _pulse(loops)
+
     async def shown(who: str, commit: str, details: Mapping[str, str]) -> None:
         note = chain.Note("planned", who, commit, now(), details)
         await store.run(lambda kept: kept.note(note))
@@ -105,6 +121,7 @@ async def build(
         reconcile_loop=loops.reconciling,
         imports_loop=loops.importing,
         exports_loop=loops.exporting,
+        requests_loop=loops.requesting,
         keys=keys,
         book=book,
         pulse=pulse,
@@ -122,7 +139,10 @@ async def build(
         reconciling=loops.reconciling,
         importing=loops.importing,
         exporting=loops.exporting,
+        requesting=loops.requesting,
         book=book,
+        watch=watch,
+        leaving=leaving,
         pulse=pulse,
         desk=desk,
         people=people,
@@ -136,6 +156,12 @@ class _Loops:
     reconciling: reconciling.Reconciling
     importing: importing.Importing
     exporting: exporting.Exporting
+    requesting: requesting.Requesting
+
+    def hooked(self) -> None:
+        """A forge told of something: a push to the branch, or to somebody's request."""
+        self.reconciling.wake("webhook")
+        self.requesting.wake()
 
 
 def _loops(
@@ -146,15 +172,20 @@ def _loops(
     keys: credentials.Credentials,
     chest: vault.Vault,
     book: ledger.Ledger,
+    watch: disclosures.Watch,
+    leaving: disclosures.Disclosures,
 ) -> _Loops:
     mirror = git.Mirror(machine.mirror, machine.repository)
     return _Loops(
-        reconciling.Reconciling(machine, mirror, store, served, keys=keys, clock=now),
+        reconciling.Reconciling(
+            machine, mirror, store, served, keys=keys, watch=watch, clock=now
+        ),
         importing.Importing(
             folder=machine.generations,
             limits=machine.imports,
             served=served,
             state=store,
+            watch=watch,
             clock=now,
         ),
         exporting.Exporting(
@@ -163,8 +194,10 @@ def _loops(
             state=store,
             named=exporting.Secrets(store, chest, now),
             book=book,
+            leaving=leaving,
             clock=now,
         ),
+        requesting.Requesting(machine, store, served, now),
     )
 
 
@@ -175,6 +208,7 @@ def _pulse(loops: _Loops) -> readiness.Pulse:
             "reconciling": (lambda: loops.reconciling.heartbeat, SILENCE["reconciling"]),
             "importing": (lambda: loops.importing.ticked, SILENCE["importing"]),
             "exporting": (lambda: loops.exporting.ticked, SILENCE["exporting"]),
+            "requesting": (lambda: loops.requesting.ticked, SILENCE["requesting"]),
         },
     )
 
@@ -194,7 +228,12 @@ def _folders(machine: settings.Settings) -> None:
 
 async def _restored(store: storage.Storage, machine: settings.Settings) -> worlds.World:
     """The world of the last run: applied config and published generation, from the state alone."""
-    restored = await reconciling.restore(store)
+    try:
+        restored = await reconciling.restore(store)
+    except reconciling.Drifted as drifted:
+        # Nothing rather than what nobody vouched for; the first pass takes it from git again.
+        _log.error("nothing is served before git was asked: %s", drifted)
+        restored = None
     published = await store.run(lambda kept: kept.generation())
     publications = await store.run(lambda kept: kept.publications())
     generation = None
@@ -206,19 +245,30 @@ async def _restored(store: storage.Storage, machine: settings.Settings) -> world
             # Refusing to start would not bring it back: the next import builds a new one.
             _log.exception("the published roster cannot be opened; it is imported anew")
     config, applied = restored if restored is not None else (None, None)
-    return worlds.World(
+    world = worlds.World(
         config=config,
         commit=applied.commit if applied is not None else None,
         generation=generation,
         published=publications,
         held=holdings.restored(await store.run(lambda kept: kept.holdings())),
     )
+    return await guards.restored(store, machine.generations, world)
 
 
-async def turn_day(served: worlds.Worlds, store: storage.Storage) -> bool:
+async def turn_day(
+    served: worlds.Worlds, store: storage.Storage, watch: disclosures.Watch
+) -> bool:
     """Begin a new day if there is one; what applications lose by it is stored."""
 
     async def record(old: worlds.World, new: worlds.World) -> None:
-        await store.run(lambda kept: kept.keep_holdings(holdings.writes(old.held, new.held)))
+        async with disclosures.noticed(watch, old, new) as seen:
+            await store.run(
+                lambda kept: kept.keep_holdings(
+                    holdings.writes(old.held, new.held),
+                    seen=seen,
+                    guards=guards.kept(new),
+                    notes=guards.notes(old, new, now()),
+                )
+            )
 
     return await served.turn_day(record)

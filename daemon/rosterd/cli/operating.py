@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import click
 
-from rosterd.cli import asking, tables
+from rosterd.cli import asking, tables, wording
 
 
 @click.group()
@@ -24,7 +24,7 @@ def list_applications(settings_path: Path, as_json: bool) -> None:
     """List applications: what they may see, and last use."""
     answer = asking.call(settings_path, "GET", "/v1/applications")
     if as_json:
-        asking.print_json(answer)
+        wording.print_json(answer)
         return
     tables.show(
         ["name", "title", "orgs", "courses", "users", "last REST", "last SFTP", "note"],
@@ -35,8 +35,8 @@ def list_applications(settings_path: Path, as_json: bool) -> None:
                 _level(each["orgs"]),
                 _level(each["courses"]),
                 each["counts"].get("users", 0),
-                asking.time(each["rest"]),
-                asking.time(each["sftp"]),
+                wording.time(each["rest"]),
+                wording.time(each["sftp"]),
                 each["refusal"],
             )
             for each in answer["applications"]
@@ -60,16 +60,16 @@ def show_credentials(name: str, settings_path: Path, as_json: bool) -> None:
         settings_path, "POST", f"/v1/applications/{quote(name, safe='')}/credentials"
     )
     if as_json:
-        asking.print_json(answer)
+        wording.print_json(answer)
         return
     for pair in answer["credentials"]:
         rows = [
             ("key", pair["key"]),
             ("secret", pair["secret"]),
-            ("made", asking.time(pair["created"])),
+            ("made", wording.time(pair["created"])),
         ]
         if pair["retires"]:
-            rows.append(("retires", asking.time(pair["retires"])))
+            rows.append(("retires", wording.time(pair["retires"])))
         tables.fields(rows)
     if not answer["credentials"]:
         click.echo("no credentials: the application has no REST access in the accepted commit")
@@ -95,14 +95,14 @@ def list_imports(settings_path: Path, as_json: bool, limit: int) -> None:
     """List imports with what they added, changed, removed."""
     answer = asking.call(settings_path, "GET", f"/v1/imports?limit={limit}")
     if as_json:
-        asking.print_json(answer)
+        wording.print_json(answer)
         return
     tables.show(
         ["ended", "source", "state", "generation", "added", "changed", "removed", "errors",
          "warnings", "problem"],
         [
             (
-                asking.time(each["ended"]), each["source"], each["state"], each["generation"],
+                wording.time(each["ended"]), each["source"], each["state"], each["generation"],
                 each["added"], each["changed"], each["removed"], each["errors"],
                 each["warnings"], each["problem"],
             )

@@ -95,8 +95,36 @@ def _show_status(answer: dict[str, Any]) -> None:
         )
         commit = wording.short(repository["fetched"])
         click.echo(f"\nAnother person looks at it and vouches: rosterd approve {commit}")
+    if answer["requests"]["on"]:
+        _show_requests(answer["requests"])
     for line in (*answer["warnings"], *(each["message"] for each in answer["endings"])):
         click.echo(click.style(f"\nwarning: {line}", fg="yellow"))
+
+
+def _show_requests(requests: dict[str, Any]) -> None:
+    click.echo("\nOpen requests:")
+    tables.show(
+        ["request", "head", "state", "plan", "warnings", "message"],
+        [
+            (
+                each["number"],
+                each["head"][:12],
+                each["state"],
+                f"{each['digest'][:12]} {'on the roster' if each['live'] else 'documents alone'}"
+                if each["digest"]
+                else "",
+                ", ".join(each["warnings"]),
+                each["message"],
+            )
+            for each in requests["open"]
+        ],
+        right=["request"],
+        below=["message"],
+        empty="none is open" if not requests["problem"] else "not known",
+    )
+    for what, why in (("", requests["problem"]), ("the forge is not told: ", requests["forge"])):
+        if why:
+            click.echo(click.style(f"{what}{why}", fg="yellow"))
 
 
 def _show_conditions(conditions: list[dict[str, Any]]) -> None:

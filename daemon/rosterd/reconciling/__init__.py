@@ -10,20 +10,37 @@ goes wrong, what was applied last goes on being served, and `status` says why.
 """
 
 import asyncio
-import collections
 import contextlib
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from rosterd import configs, credentials, errors, git, plans, settings, storage, worlds
-from rosterd.reconciling import applying, candidates, conditions, recording, vouching
-from rosterd.reconciling.candidates import restore
+from rosterd import (
+    configs,
+    credentials,
+    disclosures,
+    errors,
+    git,
+    plans,
+    settings,
+    statements,
+    storage,
+    worlds,
+)
+from rosterd.reconciling import (
+    applying,
+    candidates,
+    conditions,
+    drifting,
+    recording,
+    telling,
+    vouching,
+)
 from rosterd.reconciling.conditions import Condition, Ended, Status, Trigger
+from rosterd.reconciling.drifting import Drifted, restore
 
-__all__ = ["Condition", "Ended", "Reconciling", "Status", "Trigger", "restore"]
+__all__ = ["Condition", "Drifted", "Ended", "Reconciling", "Status", "Trigger", "restore"]
 
 _GAP = 0.2
 """Seconds between two passes at least, however often somebody wakes the loop."""
@@ -43,9 +60,12 @@ class Reconciling:
         served: worlds.Worlds,
         *,
         keys: credentials.Credentials | None = None,
+        watch: disclosures.Watch | None = None,
         clock: Callable[[], datetime] = candidates.utc_now,
     ) -> None:
-        """`keys` gets new pairs made and dead grants' tokens ended; `clock` gives aware times."""
+        """`keys` gets new pairs made and dead grants' tokens ended; `watch` notices what becomes
+        seen; `clock` gives aware times.
+        """
         self._settings = machine
         self._mirror = mirror
         mirror.beat = self._tick
@@ -54,15 +74,12 @@ class Reconciling:
         self._clock = clock
         self._vouching = vouching.Vouching(machine, mirror, store, clock)
         self._recording = recording.Recording(machine, mirror, store, self._vouching.rule, clock)
-        self._applying = applying.Applying(store, served, keys, clock, self._recording)
+        self._applying = applying.Applying(
+            store, served, keys, clock, self._recording, watch
+        )
         self._reader = candidates.Reader(mirror)
-        self._status = conditions.beginning(clock())
-        self._asking: list[str] = []
-        self._history: collections.deque[Ended] = collections.deque(maxlen=conditions.KEPT)
-        self.counts: collections.Counter[str] = collections.Counter()
-        """Reason that a pass ended with -> passes since the start."""
-        self._trigger: Trigger = "start"
-        self._woken_by: Trigger | None = "start"
+        self._drifting = drifting.Drifting(store, self._reader, clock)
+        self._telling = telling.Telling(self._applying, served, clock)
         self._awake = asyncio.Event()
         self._passed = asyncio.Condition()
         self._asked = self._done = self._failures = 0
@@ -72,20 +89,28 @@ class Reconciling:
 
     @property
     def status(self) -> Status:
-        """Where the last pass ended; whether there is a roster to serve is asked now."""
-        now, roster = self._clock(), self._worlds.current.generation is not None
-        self._status = conditions.readied(self._status, now, roster=roster)
-        return self._status
+        """Where the last pass ended; whether there is something to serve is asked now."""
+        return self._telling.status
 
     @property
     def history(self) -> list[Ended]:
         """The last passes that ended differently from the one before, the newest first."""
-        return list(self._history)
+        return self._telling.history
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Reason that a pass ended with -> passes since the start."""
+        return self._telling.counts
 
     @property
     def rule(self) -> plans.Rule:
         """How many people have to vouch for a change."""
         return self._vouching.rule
+
+    @property
+    def corrected(self) -> int:
+        """How often the store was found changed by somebody else, and put right, since the start."""
+        return self._drifting.corrected
 
     @property
     def heartbeat(self) -> float:
@@ -95,13 +120,13 @@ class Reconciling:
     def wake(self, trigger: Trigger) -> None:
         """Look soon. Cheap, and safe to call at any time from the event loop's thread."""
         self._asked += 1
-        self._woken_by = self._woken_by or trigger
+        self._telling.woken(trigger)
         self._awake.set()
 
     async def reconcile(self) -> Status:
         """Wait for a pass that begins after this call; gives the status after it."""
         if not self._running:
-            self._woken_by = self._woken_by or "operator"
+            self._telling.woken("operator")
             await self._pass()
             return self.status
         self.wake("operator")
@@ -110,10 +135,6 @@ class Reconciling:
             await self._passed.wait_for(lambda: self._done >= ticket or not self._running)
         return self.status
 
-    async def run(self) -> None:
-        """Pass after pass, until cancelled."""
-        self._running = True
-        try:
     async def accept_rewrite(self, former: str, newest: str, reason: str, actor: str) -> Status:
         """A pass that takes a rewritten history, when enough people vouch for it; gives the status
         after it. `former` is the accepted commit, `newest` the branch's tip; abbreviated ids will do.
@@ -121,11 +142,8 @@ class Reconciling:
         Raises errors.InputError when that is not what happened to the history.
         """
         wanted = vouching.Rewrite(former, newest, reason, actor, self._clock())
-        self._rewrite = wanted
-        try:
+        with self._vouching.wanting(wanted):
             status = await self.reconcile()
-        finally:
-            self._rewrite = None
         accepted, tip = status.accepted or "", status.candidate or ""
         if not (accepted.startswith(newest) or wanted.matches(accepted, tip)):
             raise errors.InputError(
@@ -134,6 +152,24 @@ class Reconciling:
             )
         return status
 
+    async def review(self, range_: str) -> statements.Review:
+        """Who vouches for what in a range of commits; "" is what waits to be accepted.
+
+        Raises errors.InputError for a range that nobody can find here.
+        """
+        accepted, newest = self.status.accepted, self.status.candidate
+        if accepted is None or newest is None:
+            raise errors.InputError("cannot review anything: no commit is accepted yet")
+        async with self._turn:
+            try:
+                return await self._vouching.review(range_, accepted, newest)
+            except conditions.Stop as stop:
+                raise errors.InputError(stop.message, stop.problems) from stop
+
+    async def run(self) -> None:
+        """Pass after pass, until cancelled."""
+        self._running = True
+        try:
             while True:
                 asked = self._asked
                 self._awake.clear()
@@ -166,18 +202,17 @@ class Reconciling:
     async def _pass(self) -> None:
         async with self._turn:
             self._tick()
-            self._trigger, self._woken_by = self._woken_by or "poll", None
-            self._asking = []
+            self._telling.begin()
             try:
                 await self._steps()
                 self._failures = 0
             except conditions.Stop as stop:
                 self._failures = 0
-                self._tell(stop)
+                self._telling.end(stop)
             except errors.TemporaryError as error:
                 await self._failed(str(error))
             except errors.InputError as error:
-                self._tell(
+                self._telling.end(
                     conditions.Stop("Fetched", "Settings", error.args[0], problems=error.problems)
                 )
             except Exception:  # noqa: BLE001 - see below
@@ -192,15 +227,15 @@ class Reconciling:
         with contextlib.suppress(errors.TemporaryError):
             if self._failures > 1 and await self._mirror.mend():
                 _log.warning("the git mirror was damaged and is made anew")
-        step = self._asking[-1] if self._asking else "Fetched"
-        self._tell(conditions.Stop(step, "Temporary", message))
+        self._telling.end(conditions.Stop(self._telling.step, "Temporary", message))
 
     async def _steps(self) -> None:
-        self._ask("Fetched")
-        await self._applying.load()
-        self._remember()
+        drift = await self._sound()
+        self._telling.ask("Fetched")
+        await self._applying.load(sound=drift is None)
+        self._telling.remember()
         await self._recording.look()
-        newest = await self._fetch()
+        newest = await self._fetch(drift)
         if self._applying.applied is None:
             await self._begin(newest)
             self._tick()
@@ -209,18 +244,39 @@ class Reconciling:
             raise AssertionError("the pin was applied")
         if newest == accepted.commit:
             return self._telling.end(None)
-        rewrite = await self._vouching.descends(accepted.commit, newest, self._rewrite)
+        rewrite = await self._vouching.descends(accepted.commit, newest)
         await self._take(accepted, newest, rewrite)
         await self._mirror.accept(newest)
-        return self._tell(None)
+        return self._telling.end(None)
 
-    async def _fetch(self) -> str:
+    async def _sound(self) -> drifting.Drift | None:
+        """The store holds what was applied, or does so again; else what it takes a fetch to mend."""
+        drift = await self._drifting.look()
+        try:
+            mended = drift is None or await self._drifting.mend(drift)
+        except drifting.Drifted as error:
+            raise conditions.Stop("Applied", "Drift", str(error)) from error
+        if drift is not None:
+            self._applying.forget()
+        return None if mended else drift
+
+    async def _fetch(self, drift: drifting.Drift | None) -> str:
         try:
             newest = await self._mirror.fetch()
+        except errors.TemporaryError as error:
+            if drift is None:
+                raise
+            message = f"{drift}; git would have what was applied, but: {error}"
+            raise conditions.Stop("Applied", "Drift", message) from error
         except errors.InputError as error:
             raise conditions.Stop("Fetched", "NoBranch", str(error)) from error
         self._tick()
-        self._status = replace(self._status, fetched=self._clock(), candidate=newest)
+        self._telling.fetched(newest)
+        if drift is not None:
+            if not await self._drifting.mend(drift):
+                message = f"{drift}; the repository does not have {drift.commit[:12]} any more"
+                raise conditions.Stop("Applied", "Drift", message)
+            await self._applying.load(sound=True)
         return newest
 
     async def _begin(self, newest: str) -> None:
@@ -243,7 +299,7 @@ class Reconciling:
             )
         config, candidate = await self._valid(pin)
         proof = applying.Proof("pinned by the administrator of this machine", ())
-        occasion = await self._recording.occasion(None, pin, self._trigger)
+        occasion = await self._recording.occasion(None, pin, self._telling.trigger)
         await self._applying.apply(candidate, config, lambda _: proof, occasion)
 
     async def _take(
@@ -251,7 +307,7 @@ class Reconciling:
     ) -> None:
         """Judge the newest commit and apply it."""
         config, candidate = await self._valid(newest)
-        self._ask("Vouched")
+        self._telling.ask("Vouched")
         changed = await self._reader.changes(accepted.commit, newest)
         heard = await self._vouching.hear(accepted.commit, newest, changed, rewrite)
         self._tick()
@@ -262,19 +318,19 @@ class Reconciling:
 
         # First without the roster: a plan over every view is not made for what nobody vouched for.
         judge(plans.make(self._worlds.current.config, config))
-        self._ask("Planned")
+        self._telling.ask("Planned")
 
         def decide(plan: plans.Plan) -> applying.Proof:
-            self._ask("Guarded")
+            self._telling.ask("Guarded")
             proof = judge(plan)
-            self._ask("Applied")
+            self._telling.ask("Applied")
             return proof
 
-        occasion = await self._recording.occasion(accepted.commit, newest, self._trigger)
+        occasion = await self._recording.occasion(accepted.commit, newest, self._telling.trigger)
         await self._applying.apply(candidate, config, decide, occasion)
 
     async def _valid(self, commit: str) -> tuple[configs.Config, candidates.Candidate]:
-        self._ask("Valid")
+        self._telling.ask("Valid")
         try:
             candidate = await self._reader.read(commit)
         except errors.InputError as error:
@@ -291,57 +347,6 @@ class Reconciling:
                 problems=candidate.problems,
             )
         return candidate.config, candidate
-
-    # ------------------------------------------------------------ telling
-
-    def _tell(self, stop: conditions.Stop | None) -> None:
-        """Replace the status; None means that the newest commit is served."""
-        now, old, applied = self._clock(), self._status, self._applying.applied
-        reason = stop.reason if stop else "Applied"
-        message = stop.message if stop else "the newest commit is served"
-        status = replace(
-            old,
-            reason=reason,
-            message=message,
-            since=old.since if old.reason == reason else now,
-            problems=stop.problems if stop else self._applying.problems,
-            missing=stop.missing if stop else (),
-            ignored=stop.ignored if stop else (),
-            plan=stop.plan if stop else self._applying.plan,
-            accepted=applied.commit if applied else None,
-            applied=applied.time if applied else None,
-            proven=self._applying.proven,
-            people=applied.people if applied else (),
-            behind=None
-            if applied is None or old.candidate in {None, applied.commit}
-            else old.behind or now,
-        )
-        self.counts[reason] += 1
-        roster = self._worlds.current.generation is not None
-        step = stop.step if stop else None
-        self._status = conditions.judged(status, self._asking, step, now, roster=roster)
-        last = self._history[0] if self._history else None
-        if last and (last.candidate, last.reason, last.message) == (
-            status.candidate,
-            reason,
-            message,
-        ):
-            return
-        self._history.appendleft(Ended(now, status.candidate, reason, message, self._trigger))
-        _log.log(logging.WARNING if stop else logging.INFO, "reconcile %s: %s", reason, message)
-
-    def _ask(self, step: str) -> None:
-        """The pass has come to this step; those before it are fine."""
-        self._asking.append(step)
-
-    def _remember(self) -> None:
-        """History begins with what an earlier run applied."""
-        applied = self._applying.applied
-        if applied is not None and not self._history:
-            message = "applied by an earlier run of the daemon"
-            self._history.append(
-                Ended(applied.time, applied.commit, "Applied", message, "earlier run")
-            )
 
     def _tick(self) -> None:
         self._beat = time.monotonic()

@@ -52,15 +52,15 @@ class Applying:
         """Ask the store again: it may hold something else than was taken for granted."""
         self._loaded = False
 
-    async def load(self) -> None:
-        """Know what is applied, and serve it if nobody has begun to."""
+    async def load(self, *, sound: bool) -> None:
+        """Know what is applied, and serve it if nobody has begun to and the store is `sound`."""
         if not self._loaded:
             self.applied = await self._store.run(lambda kept: kept.applied())
             history = await self._store.run(lambda kept: kept.history(1))
             self.proven = history[0].record.read().get("proven", "") if history else ""
             self._loaded = True
         applied = self.applied
-        if applied is not None and self._worlds.current.commit != applied.commit:
+        if sound and applied is not None and self._worlds.current.commit != applied.commit:
             candidate = candidates.checked(applied.commit, applied.documents)
             if candidate.config is not None:
                 await self._worlds.propose_config(candidate.config, applied.commit, self.hold)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rosterd import configs, errors, git, loading, statements, storage
+from rosterd import configs, errors, git, loading, statements
 from rosterd.git import mirrors
 
 
@@ -37,15 +37,22 @@ class Reader:
         last = self._last
         if last is not None and last.commit == commit:
             return last
+        files = await self._files(commit)
+        self._last = checked(commit, files, last.loaded if last else None)
+        return self._last
+
+    async def files(self, commit: str) -> Mapping[str, bytes] | None:
+        """Path -> bytes of what may be a document at `commit`; None when the mirror lacks it."""
+        return await self._files(commit) if await self._mirror.has(commit) else None
+
+    async def _files(self, commit: str) -> dict[str, bytes]:
         tree = await self._mirror.tree(commit)
         wanted = {path: entry.blob for path, entry in tree.items() if _may_be_document(path)}
         contents = await self._mirror.contents(wanted.values())
         missing = sorted(path for path, blob in wanted.items() if blob not in contents)
         if missing:  # a file that cannot be read is never a file that is absent
             raise errors.TemporaryError(f"cannot read {missing[0]} of the mirror")
-        files = {path: contents[blob] for path, blob in wanted.items()}
-        self._last = checked(commit, files, last.loaded if last else None)
-        return self._last
+        return {path: contents[blob] for path, blob in wanted.items()}
 
     async def changes(self, old: str, new: str) -> tuple[statements.Transition, ...]:
         """What changed between two commits, path by path."""
@@ -81,23 +88,6 @@ def pinned(path: Path) -> str | None:
             f"cannot use the pin in {path}: expected one full commit id; `rosterd trust` writes it"
         )
     return text
-
-
-async def restore(store: storage.Storage) -> tuple[configs.Config, storage.Applied] | None:
-    """What was applied last, from the store alone; None when nothing ever was.
-
-    Raises errors.InputError when this version of rosterd cannot take those documents.
-    """
-    applied = await store.run(lambda kept: kept.applied())
-    if applied is None:
-        return None
-    candidate = checked(applied.commit, applied.documents)
-    if candidate.config is None:
-        raise errors.InputError(
-            f"cannot serve the applied commit {applied.commit[:12]} with this version of rosterd",
-            candidate.problems,
-        )
-    return candidate.config, applied
 
 
 def utc_now() -> datetime:

@@ -180,13 +180,19 @@ _Answer = tuple[bool | None, str, str]
 
 
 def judged(
-    status: Status, asked: Collection[str], stopped: str | None, now: datetime, *, roster: bool
+    status: Status,
+    asked: Collection[str],
+    stopped: str | None,
+    now: datetime,
+    *,
+    roster: bool,
+    config: bool = True,
 ) -> Status:
     """The status with the answers of one pass.
 
     `asked` are the steps that it came to, `stopped` the one that ended it; None means that the
     newest commit is applied, and then every step is fine, today or when it was applied. `roster`
-    says whether there is one to serve.
+    and `config` say whether there is one to serve.
     """
     new = []
     for old in status.conditions[:-1]:
@@ -197,14 +203,19 @@ def judged(
         else:
             answer = (None, "NotAsked", f"not asked: {stopped} ended the pass")
         new.append(_answered(old, answer, status, now))
-    return readied(replace(status, conditions=(*new, status.conditions[-1])), now, roster=roster)
+    status = replace(status, conditions=(*new, status.conditions[-1]))
+    return readied(status, now, roster=roster, config=config)
 
 
-def readied(status: Status, now: datetime, *, roster: bool) -> Status:
+def readied(status: Status, now: datetime, *, roster: bool, config: bool = True) -> Status:
     """The status with the answer of Ready, which an import can change between two passes."""
-    if not roster or status.accepted is None:
-        what = "commit is accepted" if status.accepted is None else "roster is imported"
-        answer: _Answer = (False, "NothingServed", f"nothing is served: no {what} yet")
+    if status.accepted is None or not roster or not config:
+        what = "no roster is imported yet"
+        if status.accepted is None:
+            what = "no commit is accepted yet"
+        elif not config:
+            what = f"{status.accepted[:12]} was accepted, but is not in the store as it was"
+        answer: _Answer = (False, "NothingServed", f"nothing is served: {what}")
     elif status.current:
         answer = (True, "Ready", "the newest commit is served")
     elif status.candidate in (None, status.accepted):
