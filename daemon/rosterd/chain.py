@@ -153,8 +153,13 @@ def sentence(kind: str, content: Mapping[str, Any]) -> str:
 
 
 def _worded(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(map(str, value))
+    if isinstance(value, Mapping):  # of person -> keys the names are enough in one line
+        parts = (
+            str(name) if isinstance(item, list) else f"{name} {_worded(item)}"
+            for name, item in value.items()
+            if item != {}
+        )
+        return ", ".join(parts)
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return str(value)

@@ -139,6 +139,19 @@ def worded(value: Any) -> str:
     return shown(value)
 
 
+def rule(value: Any) -> str:
+    """A review rule in words: how many people vouch for what."""
+    if not isinstance(value, Mapping):  # the first version wrote the number alone
+        return f"{worded(value)} people for each change"
+    people = worded(value.get("people"))
+    words = ["1 person for each change" if people == "1" else f"{people} people for each change"]
+    for name in ("kinds", "effects"):
+        found = value.get(name)
+        if isinstance(found, Mapping):
+            words += [f"{worded(number)} for {shown(what)}" for what, number in found.items()]
+    return ", ".join(words)
+
+
 def _applications(kind: str, content: Mapping[str, Any]) -> frozenset[str]:
     found = content.get("applications", [])
     names = set(map(str, found)) if isinstance(found, list) else set()

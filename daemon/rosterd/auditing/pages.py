@@ -5,7 +5,7 @@ escapes every value, and the page forbids itself to run or load anything.
 """
 
 import importlib.resources
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import jinja2
@@ -27,7 +27,11 @@ def page(report: reports.Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        moment=sheets.moment, worded=events.worded, shown=events.shown, short=_short
+        moment=sheets.moment,
+        worded=events.worded,
+        shown=events.shown,
+        short=_short,
+        rule=events.rule,
     )
     style = importlib.resources.files("rosterd.auditing") / "templates" / "report.css"
     return environment.get_template("report.html").render(
@@ -58,8 +62,23 @@ def _people(keys: events.Event | None) -> list[tuple[str, list[str]]]:
     ]
 
 
-def _details(event: events.Event) -> list[tuple[str, str]]:
-    return [(name, events.worded(value)) for name, value in event.details.items()]
+def _details(event: events.Event) -> list[tuple[str, list[str]]]:
+    """(name, lines) of what the sentence has not said already."""
+    found = []
+    for name, value in event.details.items():
+        lines = [events.rule(value)] if name == "rule" else list(_each(value))
+        if lines and not all(line in event.sentence for line in lines):
+            found.append((name, lines))
+    return found
+
+
+def _each(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        yield from (events.worded({name: item}) for name, item in value.items())
+    elif isinstance(value, list):
+        yield from map(events.worded, value)
+    elif value is not None:
+        yield events.worded(value)
 
 
 def _change(event: events.Event) -> dict[str, Any]:
@@ -73,7 +92,7 @@ def _change(event: events.Event) -> dict[str, Any]:
         "proven": events.shown(content.get("proven", "?")),
         "nobody": not content.get("people"),
         "trigger": events.worded(content.get("trigger")),
-        "rule": events.worded(content.get("rule")),
+        "rule": events.rule(content.get("rule")),
         "version": events.worded(content.get("version")),
         "paths": sheets.paths(event),
         "claims": sheets.claims(event),

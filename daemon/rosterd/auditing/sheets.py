@@ -60,7 +60,7 @@ def record(event: events.Event) -> list[tuple[str, str]]:
     ]
     for name, value in event.details.items():
         if name not in {"planned", "paths", "claimed"}:
-            pairs.append((name, events.worded(value)))
+            pairs.append((name, (events.rule if name == "rule" else events.worded)(value)))
     for name, wanted in (("paths", _paths), ("claimed", _claimed)):
         found = list(wanted(event))
         if found:
@@ -146,7 +146,7 @@ def _applied(event: events.Event) -> Sequence[str]:
 def period(report: reports.Report) -> str:
     """From when to when."""
     since = "the beginning" if report.since is None else moment(report.since)
-    return f"from {since} to {moment(report.until)}"
+    return f"from {since} until {moment(report.until)}"
 
 
 def proof(report: reports.Report) -> str:

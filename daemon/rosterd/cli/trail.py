@@ -215,7 +215,7 @@ def export(
     report = reports.make(
         list(records.read(settings_path, store_path)),
         since=since,
-        until=until or now,
+        until=min(until or now, now),
         made=now,
         version=rosterd.__version__,
     )

@@ -116,10 +116,11 @@ def _lock(path: Path) -> int:
 
 
 def _name(path: Path, *, readonly: bool) -> str:
-    """The file as SQLite is told it. A copy in a folder nobody may write to can only be read as a
-    file that never changes: there is no room for the index that readers share.
+    """The file as SQLite is told it. Without a log beside it nobody has it open: then it is read as
+    a file that never changes, which leaves nothing beside an auditor's copy and works on a disk that
+    cannot be written to.
     """
-    alone = readonly and not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
+    alone = readonly and not Path(f"{path}-wal").exists()
     return f"{path.resolve().as_uri()}{'?immutable=1' if alone else ''}"
 
 
