@@ -248,7 +248,8 @@ class Operating:
 
     async def review(self, range_: str) -> Mapping[str, Any]:
         """Who vouches for what in a range of commits, as the daemon sees it."""
-        return (await self.reconcile_loop.review(range_)).as_json()
+        found = await self.reconcile_loop.review(range_)
+        return found.as_json()
 
     async def plan(self, files: Mapping[str, bytes], who: str) -> desk.Plan:
         """What these documents would mean for the roster that is served; on record under `who`."""

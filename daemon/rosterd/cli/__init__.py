@@ -22,6 +22,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("rosterd.cli.starting", "init"),
     "trust": ("rosterd.cli.starting", "trust"),
     "approve": ("rosterd.cli.approving", "approve"),
+    "review": ("rosterd.cli.reviewing", "review"),
+    "accept-rewrite": ("rosterd.cli.reviewing", "accept_rewrite"),
     "plan": ("rosterd.cli.planning", "plan"),
     "serve": ("rosterd.cli.daemon", "serve"),
     "demo": ("rosterd.cli.daemon", "demo"),

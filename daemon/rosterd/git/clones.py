@@ -163,6 +163,17 @@ class Clone:
                 raise errors.InputError(f"cannot sign with {key}: {answer.words}{_hint(path)}")
         return answer.output.decode()
 
+    async def fetch_statements(self, remote: str) -> None:
+        """Bring what people stated so far, where there is such a remote."""
+        if await self.remote_url(remote):
+            refs = (f"+{name}/*:{name}/*" for name in (mirrors.STATEMENTS, mirrors.COMMITS))
+            await self.git("fetch", "--quiet", "--no-tags", "--", remote, *refs)
+
+    async def store(self) -> Path:
+        """The folder in which the clone keeps its objects and refs."""
+        answer = await self.git("rev-parse", "--path-format=absolute", "--git-common-dir")
+        return Path(answer.output.decode().strip())
+
     async def keep(self, blob: bytes, commit: str) -> tuple[str, str]:
         """Write the refs of a statement and of the commit it is about; gives their names."""
         answer = await self.git("hash-object", "-w", "--stdin", given=blob)

@@ -176,6 +176,13 @@ class Mirror:
             raise errors.TemporaryError(f"cannot compare two commits: {answer.words}")
         return answer.status == 0
 
+    async def merge_base(self, one: str, other: str) -> str:
+        """The newest commit that both descend from; errors.InputError when there is none."""
+        answer = await self._git("merge-base", one, other, fine=(0, 1))
+        if answer.status:
+            raise errors.InputError(f"cannot compare {one[:12]} and {other[:12]}: no common history")
+        return answer.output.decode().strip()
+
     async def tree(self, commit: str) -> Mapping[str, trees.Entry]:
         """Path -> file of a commit.
 

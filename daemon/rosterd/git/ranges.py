@@ -7,7 +7,7 @@ count for nothing.
 from dataclasses import dataclass
 from typing import Final
 
-from rosterd.git import mirrors
+from rosterd.git import claims, mirrors
 
 MOST: Final = 100
 """Commits that are listed; of the others there is a number."""
@@ -25,6 +25,8 @@ class Claimed:
     committer: str
     trailers: tuple[str, ...]
     """Those that speak of reviews."""
+    signature: str = ""
+    """Whose key it names, such as that of a forge: the key, and whether it is known."""
 
 
 async def commits(
@@ -46,11 +48,12 @@ def _read(commit: str, content: bytes) -> Claimed:
     said = {"author": "", "committer": ""}
     for line in head.splitlines():
         word, _, rest = line.partition(" ")
-        if word in said:
+        if word in said and not said[word]:
             said[word] = _cut(rest.rpartition(">")[0] + ">" if ">" in rest else rest)
     lines = (line.strip() for line in message.splitlines())
     trailers = [_cut(line) for line in lines if line.startswith(tuple(f"{t}: " for t in _TRAILERS))]
-    return Claimed(commit, said["author"], said["committer"], tuple(trailers[:20]))
+    signature = claims.signature(head)
+    return Claimed(commit, said["author"], said["committer"], tuple(trailers[:20]), signature)
 
 
 def _cut(text: str) -> str:

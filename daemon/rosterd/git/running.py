@@ -30,6 +30,8 @@ OPTIONS = (
     # The format comes from the signature: without these a PGP commit asks somebody's keyring.
     *("-c", "gpg.program=/bin/false"),
     *("-c", "gpg.x509.program=/bin/false"),
+    # A clone's own settings must not say which program verifies.
+    *("-c", "gpg.ssh.program=ssh-keygen"),
     *("-c", "log.mailmap=false"),
 )
 

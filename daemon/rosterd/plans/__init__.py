@@ -21,6 +21,7 @@ __all__ = [
     "Delta",
     "Exposure",
     "FieldChange",
+    "Needed",
     "Notice",
     "Plan",
     "Rule",
@@ -32,6 +33,7 @@ __all__ = [
     "make",
     "narrowing",
     "needed",
+    "strictest",
     "totals",
     "under_rule",
 ]
@@ -47,8 +49,10 @@ Delta = exposing.Delta
 Exposure = exposing.Exposure
 Notice = noticing.Notice
 Views = exposing.Views
+Needed = needing.Needed
 Rule = needing.Rule
 needed = needing.needed
+strictest = needing.strictest
 diff = diffing.diff
 exposure = exposing.exposure
 

@@ -20,6 +20,8 @@ from typing import Any, Final, Protocol
 from rosterd import documents
 from rosterd.plans import diffing, exposing, narrowing
 
+Needed = Callable[[str], int]
+"""Path -> how many people have to vouch for it."""
 EFFECTS: Final = ("narrowing", "widening", "gaining", "files")
 
 
@@ -88,7 +90,7 @@ def fewer(people: int) -> int:
     return min(people, max(people - 1, 1))
 
 
-def needed(plan: Planned, rule: Rule) -> Callable[[str], int]:
+def needed(plan: Planned, rule: Rule) -> Needed:
     """How many people have to vouch for a path.
 
     An application that gains something raises every document about it to the number of a widening;
@@ -107,6 +109,17 @@ def needed(plan: Planned, rule: Rule) -> Callable[[str], int]:
             return rule.gaining(kind)
         # A document whose meaning stays (its comments changed) opens nothing either.
         return rule.narrowing(kind) if change is None or change.narrowing else rule.widening(kind)
+
+    return number
+
+
+def strictest(rule: Rule) -> Needed:
+    """The number for a path of which nobody can tell what its change means."""
+
+    def number(path: str) -> int:
+        if not narrowing.is_document_path(path):
+            return max(rule.files(), rule.effects.get("gaining", 0))
+        return rule.gaining(_kind(path))
 
     return number
 

@@ -136,7 +136,7 @@ class Recording:
 
 def _claim(each: ranges.Claimed) -> dict[str, Any]:
     said = {"commit": each.commit, "author": each.author, "committer": each.committer}
-    return {**said, "trailers": list(each.trailers)}
+    return {**said, "trailers": list(each.trailers), "signature": each.signature}
 
 
 def _touched(plan: plans.Plan) -> set[str]:

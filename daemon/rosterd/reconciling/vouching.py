@@ -5,13 +5,14 @@ one that came since, is seen when it matters, which is when the candidate would 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rosterd import chain, errors, git, plans, settings, statements, storage
 from rosterd.git import people, witnesses
-from rosterd.reconciling import applying, conditions
+from rosterd.reconciling import applying, conditions, reviewing
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,9 @@ class Vouching:
         clock: Callable[[], datetime],
     ) -> None:
         self.rule = rule(machine.review)
+        self._wanted: Rewrite | None = None
         self._mirror = mirror
+        self._names = (machine.repository.id, machine.repository.branch)
         self._review = machine.review
         self._store = store
         self._clock = clock
@@ -124,16 +127,23 @@ class Vouching:
                 "Vouched", "Keys", error.args[0], problems=error.problems
             ) from error
 
-    async def descends(
-        self, accepted: str, newest: str, wanted: Rewrite | None = None
-    ) -> Rewrite | None:
+    @contextlib.contextmanager
+    def wanting(self, rewrite: Rewrite) -> Iterator[None]:
+        """Passes that begin in the block take this rewrite, if people vouch for it."""
+        self._wanted = rewrite
+        try:
+            yield
+        finally:
+            self._wanted = None
+
+    async def descends(self, accepted: str, newest: str) -> Rewrite | None:
         """Nothing when the branch goes on from what was accepted; otherwise the rewrite that was
         asked for. conditions.Stop when that is not what happened.
         """
         if await self._mirror.is_ancestor(accepted, newest):
             return None
-        if wanted is not None and wanted.matches(accepted, newest):
-            return wanted
+        if self._wanted is not None and self._wanted.matches(accepted, newest):
+            return self._wanted
         former, tip = accepted[:12], newest[:12]
         if await self._mirror.is_ancestor(newest, accepted):
             reason, message = (
@@ -174,6 +184,25 @@ class Vouching:
             accepted, newest, changed, listed, self._clock(), since=since
         )
         return await self._counting(changed, heard)
+
+    async def review(self, text: str, accepted: str, newest: str) -> statements.Review:
+        """Who vouches for what in a range ("" is what waits), as it stands now."""
+        range_ = await reviewing.Range.of(self._mirror, text or f"{accepted}..{newest}", newest)
+        changed = await self._mirror.changes(range_.base, range_.commit)
+        listed = await self.listed()
+        since = await self._store.run(lambda kept: kept.rewritten())
+        # Apart from the loop's own, which remembers what the accepted history said.
+        apart = witnesses.Witnesses(self._mirror, repository=self._names[0], branch=self._names[1])
+        heard = await apart.hear(
+            range_.base, range_.commit, changed, listed, self._clock(), since=since
+        )
+        used: frozenset[str] = frozenset()
+        if range_.base == accepted:
+            counting = await self._counting(changed, heard)
+            heard = replace(heard, stated=counting.stated, ignored=counting.ignored)
+            used = counting.used
+        question = reviewing.Question(changed, listed, self.rule)
+        return await reviewing.review(range_, question, heard, used)
 
     async def _counting(
         self,

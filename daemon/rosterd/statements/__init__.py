@@ -25,6 +25,7 @@ from rosterd.statements.judging import (
     counted,
     judge,
 )
+from rosterd.statements.reviewing import Review, Row, Voucher, rows
 from rosterd.statements.saying import (
     HISTORY,
     NAMESPACE,
@@ -47,10 +48,13 @@ __all__ = [
     "Blob",
     "Claim",
     "PathVerdict",
+    "Review",
+    "Row",
     "Statement",
     "Transition",
     "Turn",
     "Verdict",
+    "Voucher",
     "counted",
     "fresh",
     "judge",
@@ -58,6 +62,7 @@ __all__ = [
     "parse",
     "payload",
     "refusal",
+    "rows",
     "sealed",
     "spent",
     "turned",

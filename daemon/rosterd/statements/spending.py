@@ -57,7 +57,9 @@ def spent(
             if digest in used:
                 continue
             through = seen.get(change.path, set())
-            if (change.old in through and change.new in through) or (change.path in ends and _on_the_way(change, ends[change.path], *ways[change.path])):
+            if (change.old in through and change.new in through) or (
+                change.path in ends and _on_the_way(change, ends[change.path], *ways[change.path])
+            ):
                 digests.add(digest)
     return frozenset(digests)
 

@@ -88,10 +88,14 @@ async def _rewrite(desk: desks.Desk, request: web.Request, who: str) -> object:
         body = orjson.loads(await request.read())
     except orjson.JSONDecodeError as error:
         raise errors.InputError("the body has to be JSON") from error
-    said = [body.get(name) for name in ("from", "to", "reason")] if isinstance(body, dict) else []
-    if len(said) != 3 or not all(isinstance(each, str) and each.strip() for each in said):
-        raise errors.InputError('the body has to be {"from": "…", "to": "…", "reason": "…"}')
-    return await desk.accept_rewrite(*said, who)
+    said = body if isinstance(body, dict) else {}
+    former, newest, reason = (str(said.get(name) or "") for name in ("from", "to", "reason"))
+    if len(former) < 7 or len(newest) < 7 or not reason.strip():
+        raise errors.InputError(
+            'the body has to be {"from": "…", "to": "…", "reason": "…"}, with at least seven digits'
+            " of each commit's id"
+        )
+    return await desk.accept_rewrite(former, newest, reason, who)
 
 
 async def _run(desk: desks.Desk, request: web.Request, who: str) -> object:
