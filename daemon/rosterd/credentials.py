@@ -14,7 +14,7 @@ import logging
 import secrets
 import string
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -82,6 +82,8 @@ class Prepared:
     revoked: frozenset[str]
     notes: tuple[storage.Note, ...] = ()
     """For the record: which pairs are made and which end, never what they are."""
+    renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Former name -> name of applications whose pairs and tokens go on under the new one."""
 
 
 class Credentials:
@@ -122,24 +124,32 @@ class Credentials:
 
     # ------------------------------------------------------------ keys and secrets
 
-    def prepared(self, config: configs.Config) -> Prepared:
+    def prepared(self, config: configs.Config, renamed: Mapping[str, str] = {}) -> Prepared:
         """The credentials under `config`: a pair for each application, at its key's number.
 
-        The caller stores the rows with the config, in one transaction, and then calls `adopt`.
+        Those of a `renamed` application (former name -> name) stay what they are: its vendor does
+        not notice. The caller stores the rows with the config, in one transaction, and then calls
+        `adopt`.
         """
         now = self._clock()
         rows: list[storage.Credential] = []
-        revoked = {row.application for row in self._rows.values()}
+        standing = [self._renamed(row, renamed) for row in self._rows.values()]
+        revoked = {row.application for row in standing}
         for name, application in sorted(config.applications.items()):
-            kept = list(self._successors(name, application.rest, now))
+            live = self._live(name, now, standing)
+            kept = list(self._successors(name, application.rest, now, live))
             rows.extend(self._resealed(row) for row in kept)
-            if {row.key for row in self._live(name, now)} <= {row.key for row in kept}:
+            if {row.key for row in live} <= {row.key for row in kept}:
                 revoked.discard(name)  # otherwise a pair ends at once, and what it got ends with it
-        notes = tuple(_notes(self._rows.values(), rows, self._moment()))
-        return Prepared(tuple(sorted(rows, key=_order)), frozenset(revoked), notes)
+        notes = tuple(_notes(standing, rows, self._moment()))
+        return Prepared(tuple(sorted(rows, key=_order)), frozenset(revoked), notes, renamed)
 
     def adopt(self, prepared: Prepared) -> None:
         """Go by what was prepared, once it is stored."""
+        for former, name in prepared.renamed.items():
+            for digest in self._held.pop(former, {}):
+                access = dataclasses.replace(self._tokens.pop(digest), application=name)
+                self._keep(digest, access)
         for application in prepared.revoked:
             self._drop(application)
         self._rows = {row.key: row for row in prepared.rows}
@@ -270,18 +280,19 @@ class Credentials:
 
     # ------------------------------------------------------------ inside
 
-    def _live(self, application: str, now: float) -> list[storage.Credential]:
+    def _live(
+        self, application: str, now: float, rows: Iterable[storage.Credential] | None = None
+    ) -> list[storage.Credential]:
         return [
             row
-            for row in self._rows.values()
+            for row in (self._rows.values() if rows is None else rows)
             if row.application == application and not self._retired(row, now)
         ]
 
     def _successors(
-        self, name: str, rest: documents.Rest, now: float
+        self, name: str, rest: documents.Rest, now: float, mine: Sequence[storage.Credential]
     ) -> Iterator[storage.Credential]:
         """The pair of the number that the document says, and former ones for their overlap."""
-        mine = self._live(name, now)
         current = next((row for row in mine if row.generation == rest.key), None)
         yield dataclasses.replace(current or self._made(name, rest.key), retires=None)
         ends = now + rest.overlap.total_seconds()
@@ -309,6 +320,15 @@ class Credentials:
     def _resealed(self, row: storage.Credential) -> storage.Credential:
         """The same under the vault's first key, so that a replaced key can be thrown away."""
         return row if self._vault.is_current(row.secret) else self._sealed(row, self._opened(row))
+
+    def _renamed(self, row: storage.Credential, renamed: Mapping[str, str]) -> storage.Credential:
+        """The same pair under the application's new name: sealed anew, since a secret is bound to
+        the name.
+        """
+        if row.application not in renamed:
+            return row
+        moved = dataclasses.replace(row, application=renamed[row.application])
+        return self._sealed(moved, self._opened(row))
 
     def _opened(self, row: storage.Credential) -> bytes:
         return self._vault.open(row.secret, table="credentials", row=_row_id(row), column="secret")

@@ -22,6 +22,7 @@ _CAUSES: Final = {
     "roster": "an import changed what it sees",
     "day": "a new day changed what it sees",
 }
+_MOST: Final = 10_000  # changes that are looked through for the one that a hold goes back to
 _REFUSED: Final = "its documents refuse it"
 _RELEASED: Final = "a release lets it go"
 _OVER: Final = "nothing of it is too much any more"
@@ -96,7 +97,12 @@ class _Opener:
             return self.world.config
         if commit not in self._configs:
             files = await self.store.run(lambda state: state.kept_documents(commit))
-            self._configs[commit], _ = configs.check(loading.load(files))
+            vouched = await self.store.run(lambda state: _documents(state, commit))
+            # As with what is applied: what differs from its record nobody vouched for.
+            if chain.documents_digest(files) == vouched:
+                self._configs[commit], _ = configs.check(loading.load(files))
+            else:
+                self._configs[commit] = None
         return self._configs[commit]
 
     async def _generation(self, number: int) -> worlds.Pages | None:
@@ -114,6 +120,15 @@ class _Opener:
                     _log.exception("a roster that an application is kept at cannot be opened")
             self._generations[number] = opened
         return self._generations[number]
+
+
+def _documents(state: storage.Store, commit: str) -> str | None:
+    """The digest of the documents of an applied commit, by the record of it."""
+    for each in state.history(_MOST):
+        if each.commit == commit:
+            found: str | None = each.record.read().get("documents")
+            return found
+    return None
 
 
 # ---------------------------------------------------------------- on record

@@ -16,7 +16,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from rosterd import documents, errors, generations, holdings, settings, storage, worlds
+from rosterd import (
+    disclosures,
+    documents,
+    errors,
+    generations,
+    guards,
+    holdings,
+    settings,
+    storage,
+    worlds,
+)
 from rosterd.generations import building, calling, deliveries
 
 MANIFEST: Final = "manifest.csv"
@@ -69,6 +79,7 @@ class Importing:
         served: worlds.Worlds,
         state: storage.Storage,
         clock: Callable[[], datetime],
+        watch: disclosures.Watch | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`folder` is where generations are kept, the daemon's own."""
@@ -77,6 +88,7 @@ class Importing:
         self._served = served
         self._state = state
         self._clock = clock
+        self._watch = watch
         self._monotonic = monotonic
         self._turn = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -340,11 +352,17 @@ class Importing:
             published = storage.Published(
                 generation.number, generation.name, time_published, event["report"]
             )
-            await self._state.run(
-                lambda store: store.publish_generation(
-                    published, imported=imported, held=holdings.writes(old.held, new.held)
+            async with disclosures.noticed(self._watch, old, new) as seen:
+                await self._state.run(
+                    lambda store: store.publish_generation(
+                        published,
+                        imported=imported,
+                        held=holdings.writes(old.held, new.held),
+                        seen=seen,
+                        guards=guards.kept(new),
+                        notes=guards.notes(old, new, imported.ended),
+                    )
                 )
-            )
             kept.append(imported)
 
         # Once it is recorded it has to be served too, whoever gives up waiting meanwhile.
@@ -370,12 +388,18 @@ class Importing:
         watch.status = Status("current") if fine else Status("refused", imported.problem)
 
     async def _clean(self) -> None:
-        """The served one stays; of others only names go while somebody still has them open."""
+        """The served one stays, and those that an application is kept at; of others only names go
+        while somebody still has them open.
+        """
         published = await self._state.run(lambda store: store.generation())
-        served = self._served.current.generation
+        world = self._served.current
+        served = world.generation
         keep = {published.name} if published is not None else set()
-        if isinstance(served, generations.Generation):
-            keep.add(served.name)
+        keep |= {
+            each.name
+            for each in (served, *(former.generation for former in world.kept.values()))
+            if isinstance(each, generations.Generation)
+        }
         await asyncio.to_thread(generations.clean, self._folder, keep)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from rosterd import documents, errors, ledger, scheduling, sftp, storage, worlds
+from rosterd import disclosures, documents, errors, ledger, scheduling, sftp, storage, worlds
 from rosterd.exporting import delivering, owing, secrets
 
 __all__ = ["Exporting", "Secrets"]
@@ -50,6 +50,7 @@ class Exporting:
         named: Secrets,
         book: ledger.Ledger,
         clock: Callable[[], datetime],
+        leaving: disclosures.Disclosures | None = None,
     ) -> None:
         """`spool` is the daemon's own folder for files on their way; it is emptied at the start."""
         self._served = served
@@ -57,13 +58,21 @@ class Exporting:
         self._clock = clock
         self._secrets = named
         self._deliveries = delivering.Deliveries(
-            spool=spool, served=served, state=state, named=named, book=book, clock=clock
+            spool=spool,
+            served=served,
+            state=state,
+            named=named,
+            book=book,
+            clock=clock,
+            leaving=leaving,
         )
         self._scheduler = scheduling.Scheduler(lambda _target: self._wake.set())
         self._wake = asyncio.Event()
         self._underway: dict[str, _Underway] = {}
         self._seen: worlds.World | None = None
         self._acted = clock()
+        self.waiting: tuple[str, ...] = ()
+        """Targets that are owed a delivery which waits while exports are suspended."""
         self.ticked = time.monotonic()
         """When the loop last passed, by the monotonic clock: its heartbeat."""
 
@@ -177,10 +186,24 @@ class Exporting:
         self._scheduler.arrange(schedules)
         await owing.drop(self._state, {*targets, *self._underway}, schedules, now)
         moments = [now + timedelta(seconds=PASS_SECONDS)]
+        suspended = world.config.repository.suspended is not None
+        waiting = []
         for name, target in targets.items():
-            if name not in self._underway:
+            if name in self._underway:
+                continue
+            if suspended:  # what is owed stays owed: it is no failure, and waits for the commit
+                waiting += [name] if await self._owes(world, target, now) else []
+            else:
                 moments += await self._take_up(world, target, now)
+        self.waiting = tuple(waiting)
         return max(0.1, (min(moments) - now).total_seconds())
+
+    async def _owes(
+        self, world: worlds.World, target: documents.SftpTarget, now: datetime
+    ) -> bool:
+        slots = await owing.slots(self._state, world, target, now)
+        wanted = await owing.wanted(self._state, target, slots, now=now, acted=self._acted)
+        return wanted.slot is not None or wanted.later is not None
 
     async def _take_up(
         self, world: worlds.World, target: documents.SftpTarget, now: datetime

@@ -57,7 +57,9 @@ async def slots(
     timezone = world.config.repository.timezone
     schedule = scheduling.schedule(target.export, timezone)
     if schedule is None:
-        number = world.generation.number
+        # one that is held goes on being owed what it is kept at, which it got already
+        source = world.of(target.application).generation or world.generation
+        number = source.number
         published = world.published.get(number)
         if published is None:
             return []

@@ -99,10 +99,24 @@ class Secrets:
                     f"cannot sign in for {target.name}: the secret {name} is not set for it; give"
                     f" it to `rosterd secret set {name}`"
                 )
-            place = _row(name, document)
-            plain = self._vault.open(secret.value, table="secrets", row=place, column="value")
-            found[field] = plain.decode()
+            found[field] = self._opened(secret, target).decode()
         return found
+
+    def _opened(self, secret: storage.Secret, target: documents.SftpTarget) -> bytes:
+        """The value. One that was set before a rename is sealed for the document's former name; the
+        store moved it to this one when the renaming commit was applied, and only then.
+        """
+        former = target.previously
+        try:
+            return self._open(secret, _document(target))
+        except errors.InputError:
+            if former is None:
+                raise
+            return self._open(secret, f"{target.kind}/{former}")
+
+    def _open(self, secret: storage.Secret, document: str) -> bytes:
+        place = _row(secret.name, document)
+        return self._vault.open(secret.value, table="secrets", row=place, column="value")
 
     async def _kept(self, name: str) -> storage.Secret | None:
         return await self._state.run(lambda store: store.secret(name))

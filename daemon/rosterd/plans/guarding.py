@@ -240,7 +240,7 @@ def ceiling(number: int) -> int:
     """The number rounded up to two digits and zeros; 10 at least, unless it is 0."""
     if number == 0:
         return 0
-    step = 10 ** max(1, len(str(number)) - 2)
+    step = int(10 ** max(1, len(str(number)) - 2))
     return -(-number // step) * step
 
 

@@ -33,6 +33,7 @@ from rosterd.reconciling import (
     candidates,
     conditions,
     drifting,
+    guarding,
     recording,
     telling,
     vouching,
@@ -313,12 +314,17 @@ class Reconciling:
         self._tick()
 
         def judge(plan: plans.Plan) -> applying.Proof:
-            need = plans.needed(plan, self._vouching.rule)
+            need = heard.needed(plan, self._vouching.rule)
             return heard.proof(need, plan, candidate.problems)
 
         # First without the roster: a plan over every view is not made for what nobody vouched for.
-        judge(plans.make(self._worlds.current.config, config))
+        old = self._worlds.current.config
+        judge(plans.make(old, config))
         self._telling.ask("Planned")
+        if old is not None:
+            self._telling.ask("Guarded")
+            step = guarding.Step(accepted.commit, newest, old, config)
+            await guarding.check(self._mirror, step, self._clock())
 
         def decide(plan: plans.Plan) -> applying.Proof:
             self._telling.ask("Guarded")

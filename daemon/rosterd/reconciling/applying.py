@@ -13,7 +13,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from rosterd import access, configs, credentials, errors, holdings, plans, storage, worlds
+from rosterd import (
+    access,
+    configs,
+    credentials,
+    disclosures,
+    errors,
+    guards,
+    holdings,
+    plans,
+    storage,
+    worlds,
+)
 from rosterd.reconciling import candidates, recording
 
 _log = logging.getLogger(__name__)
@@ -34,12 +45,14 @@ class Applying:
         keys: credentials.Credentials | None,
         clock: Callable[[], datetime],
         record: recording.Recording,
+        watch: disclosures.Watch | None = None,
     ) -> None:
         self._store = store
         self._worlds = served
         self._keys = keys
         self._clock = clock
         self._recording = record
+        self._watch = watch
         self.applied: storage.Applied | None = None
         self.proven = ""
         self.plan: plans.Plan | None = None
@@ -67,9 +80,15 @@ class Applying:
 
     async def hold(self, old: worlds.World, new: worlds.World) -> None:
         """Store what applications hold, for a swap of which the rest is stored already."""
-        await self._store.run(
-            lambda store: store.keep_holdings(holdings.writes(old.held, new.held))
-        )
+        async with disclosures.noticed(self._watch, old, new) as seen:
+            await self._store.run(
+                lambda store: store.keep_holdings(
+                    holdings.writes(old.held, new.held),
+                    seen=seen,
+                    guards=guards.kept(new),
+                    notes=guards.notes(old, new, self._clock()),
+                )
+            )
 
     async def apply(
         self,
@@ -109,21 +128,28 @@ class Applying:
             time=now,
             revisions=_revisions(self.applied, old, new, plan),
         )
-        prepared = _ended(self._keys.prepared(attempt.config), new) if self._keys else None
+        renames = _renames(old.config, attempt.config)
+        prepared = None
+        if self._keys:
+            prepared = _ended(self._keys.prepared(attempt.config, renames.applications), new)
         generation = new.generation.number if new.generation is not None else None
         note = self._recording.applied(attempt.occasion, proof, plan, applied, generation)
         made = prepared.notes if prepared else ()
-        head = await self._store.run(
-            lambda store: store.apply(
-                applied,
-                previous=previous,
-                notes=(note, *proof.notes, *made),
-                counted=proof.counted,
-                credentials=prepared.rows if prepared else None,
-                revoked=prepared.revoked if prepared else (),
-                held=holdings.writes(old.held, new.held),
+        async with disclosures.noticed(self._watch, old, new) as seen:
+            head = await self._store.run(
+                lambda store: store.apply(
+                    applied,
+                    previous=previous,
+                    notes=(note, *proof.notes, *made, *guards.notes(old, new, now)),
+                    counted=proof.counted,
+                    credentials=prepared.rows if prepared else None,
+                    revoked=prepared.revoked if prepared else (),
+                    held=holdings.writes(old.held, new.held),
+                    seen=seen,
+                    guards=guards.kept(new),
+                    renames=renames,
+                )
             )
-        )
         attempt.stored = (dataclasses.replace(applied, head=head), proof, plan)
         attempt.prepared = prepared
 
@@ -163,9 +189,16 @@ async def _plan(old: worlds.World, new: worlds.World) -> plans.Plan:
     views: dict[str, access.View] = {}
     for world, found in ((old, former), (new, views)):
         for name in world.config.applications if world.config else ():
-            found[name] = world.view(name)
+            # What the documents say, not what a hold makes of them: that is what people vouch for.
+            found[name] = world.newest(name)
             await asyncio.sleep(0)  # one view takes milliseconds: requests go on between two
     return plans.make(old.config, new.config, former, views)
+
+
+def _renames(old: configs.Config | None, new: configs.Config) -> storage.Renames:
+    if old is None:
+        return storage.Renames()
+    return storage.Renames(configs.renames(old, new), configs.renames(old, new, "SftpTarget"))
 
 
 def _revisions(

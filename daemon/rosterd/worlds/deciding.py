@@ -52,8 +52,10 @@ def decide(
     `old` speaks of applications by their names in `new`; `formers` has those that they had in its
     documents.
     """
+    if new.config is None:
+        return dict(old.holds)  # git has to be asked first: nothing is served until then
     found: dict[str, worlds.Hold] = {}
-    for name in new.config.applications if new.config is not None else ():
+    for name in new.config.applications:
         if new.generation is None:
             hold = old.holds.get(name)  # nothing is served, so nothing is decided
         else:
