@@ -392,6 +392,45 @@ def test_a_delta_of_roles_changes_the_users_that_it_names(imports: Imports) -> N
     assert imports.changed("users", "parent-1") == 1
 
 
+def test_roles_of_one_key_in_a_delta_are_all_there_are_whatever_their_order(
+    imports: Imports,
+) -> None:
+    """A role has no id of its own in the roster: the same role at the same org may be there twice."""
+    imports.bring(packages.district())
+    now = packages.role("role-1", "student-1", "school-1") | {"endDate": "2027-01-01"}
+    later = packages.role("role-9", "student-1", "school-1") | {"beginDate": "2027-01-01"}
+    gone = packages.role("role-8", "student-1", "school-1") | {"status": "tobedeleted"}
+
+    imports.bring(
+        packages.delta({"roles": [now, later | {"roleType": "secondary"}, gone]}), mode="delta"
+    )
+    roles = imports.record("users", "student-1")["roles"]
+    assert [(role.get("beginDate"), role.get("endDate")) for role in roles] == [
+        (None, "2027-01-01"),
+        ("2027-01-01", None),
+    ]
+
+    imports.bring(packages.delta({"roles": [gone, now]}), mode="delta")
+    (role,) = imports.record("users", "student-1")["roles"]
+    assert role["endDate"] == "2027-01-01"
+
+
+def test_who_comes_back_has_the_roles_of_that_delta_and_no_older_ones(imports: Imports) -> None:
+    imports.bring(packages.district())
+    person = packages.user("student-1")
+    old = packages.role("role-1", "student-1", "school-1")
+    gone = {"status": "tobedeleted"}
+
+    imports.bring(packages.delta({"users": [person | gone], "roles": [old | gone]}), mode="delta")
+    assert "student-1" not in imports.active("users")
+    new = packages.role("role-9", "student-1", "school-2")
+    report = imports.bring(packages.delta({"users": [person], "roles": [new]}), mode="delta")
+
+    (role,) = imports.record("users", "student-1")["roles"]
+    assert role["org"] == "school-2"
+    assert codes(report) == []
+
+
 # ---------------------------------------------------------------- references
 
 

@@ -93,6 +93,8 @@ class Post:
         self.standing = standing.Standing(None, None, {})
         self.consumer = Consumer()
         self.deltas = self.tombstones = 0
+        self.sent: bytes | None = None
+        """The last zip, None when there was nothing to tell."""
         self._folder = folder
         self._slots = 0
 
@@ -104,11 +106,13 @@ class Post:
         delta, noted = standing.content(world, self.target, slot, before)
         assert noted is not None
         assert (delta is None) == (before.base is None), "bulk without a reason"
+        self.sent = None
         if delta is not None and delta.empty:
             assert self._by_rest(world) == set()
             return
         picture = world.picture(nights.APPLICATION, self.version)
         bundle = self._built(picture, slot, delta, noted)
+        self.sent = (self._folder / "bundle.zip").read_bytes()
         modes, rows = unpacked(self._folder / "bundle.zip")
         assert set(modes.values()) == {bundle.mode}
         if delta is not None:
@@ -187,10 +191,15 @@ class Post:
         target = target_of(self.version, "bulk")
         picture = world.picture(nights.APPLICATION, self.version)
         bundles.build(picture, target, slot, self._folder, stopped=lambda: False)
-        _, rows = unpacked(self._folder / "bundle.zip")
-        return {
-            name: {key: _undated(row) for key, row in found.items()} for name, found in rows.items()
-        }
+        return undated(self._folder / "bundle.zip")
+
+
+def undated(package: Path) -> Rows:
+    """What a package holds, as a consumer keeps it."""
+    _, rows = unpacked(package)
+    return {
+        name: {key: _undated(row) for key, row in found.items()} for name, found in rows.items()
+    }
 
 
 def differing(held: Rows, whole: Rows) -> Iterator[str]:

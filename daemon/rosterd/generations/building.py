@@ -200,13 +200,16 @@ class _Build:
             counted = self._counted(table.name, delivered)
             table.absorb(counted, self._import, untold, report)
 
-        name = table.name
+        name, linked = table.name, deltas.concerns(bundle, table.name)
+        former = frozenset(table.owned(self._source) if linked else ())
         if name in bundle.names:
             absorb(bundle.collection(name, org_type=self._org_type), bundle.untold(name))
             if bundle.modes[name] == "bulk":
                 table.forget_missing(self._source)
-        if deltas.concerns(bundle, name):
-            changes = deltas.changes(bundle, table, self._source, self._org_type, report)
+        if linked:
+            changes = deltas.changes(
+                bundle, table, self._source, self._org_type, report, former=former
+            )
             absorb(changes, frozenset())
 
     def _counted(self, name: str, delivered: Iterator[Any]) -> Iterator[Any]:

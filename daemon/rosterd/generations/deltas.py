@@ -3,7 +3,7 @@
 Roles, profiles and resources of a user are rows of files of their own, and a delta of such a file
 may come without the user. What it says is put into the record as it is known, and the record is
 then taken in like any other. A bulk link file beside a delta of its owners is the whole set: owners
-that it does not name lose the member.
+that it does not name lose the member. Of an owner that comes back a delta names all links as well.
 """
 
 from collections.abc import Iterator
@@ -37,35 +37,45 @@ def changes(
     source: int,
     org_type: folding.OrgType,
     report: reports.Report,
+    *,
+    former: frozenset[int],
 ) -> Iterator[rows.Row]:
-    """Whole records as the link files leave them, each once."""
+    """Whole records as the link files leave them, each once. `former` are the rows that the source
+    wanted before this delivery.
+    """
     records: dict[str, tuple[int, Record]] = {}
-    own = frozenset(table.ids[row] for row in table.owned(source))
+    own = {table.ids[row]: row in former for row in table.owned(source)}
     for file in sorted(_files(bundle, table.name), key=lambda one: one.into == "roles"):
-        member = str(file.into)
         told: set[tuple[str, object]] = set()
+        begun = {owner for owner, known in own.items() if known}
         if bundle.modes[file.name] == "bulk":
             for owner in own:
-                _record(table, records, owner, 0).pop(member, None)
+                _record(table, records, owner, 0).pop(str(file.into), None)
         for link in bundle.links(file.name):
             owner = link.record[str(file.owner)]
-            active = link.status == "active"
-            if owner not in own and not active:
-                continue  # it went, and its links with it
-            if owner not in own:
+            if owner in own:
+                record = _record(table, records, owner, link.line)
+                if owner not in begun:  # links of the time before it went
+                    record.pop(str(file.into), None)
+                    begun.add(owner)
+                _change(record, file, _entry(file, link.record, org_type), link.status, told)
+            elif link.status == "active":  # else it went with its owner
                 report.file(bundle.names[file.name], link.line, "dangling-reference", _owner(file))
-                continue
-            record = _record(table, records, owner, link.line)
-            entry = _entry(file, link.record, org_type)
-            entries, known = record.get(member, []), (owner, _key(entry))
-            kept = _replaced(entries, entry, active=active, told=known in told)
-            if active:
-                told.add(known)
-            record.pop(member, None)
-            if kept:
-                record[member] = kept
     for line, record in records.values():
         yield rows.Row(line, record)
+
+
+def _change(
+    record: Record, file: files.File, entry: Any, status: str, told: set[tuple[str, object]]
+) -> None:
+    """Put one link into its owner; `told` are those of which the file had an active row."""
+    member, key = str(file.into), (record["sourcedId"], _key(entry))
+    active = status == "active"
+    kept = _replaced(record.pop(member, []), entry, active=active, told=key in told)
+    if active:
+        told.add(key)
+    if kept:
+        record[member] = kept
 
 
 def _owner(file: files.File) -> str:
