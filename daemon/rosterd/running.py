@@ -86,7 +86,13 @@ async def _listen(stack: contextlib.AsyncExitStack, daemon: Daemon) -> Listening
     answered = replays.Replays(machine.paths.state / "replays")
     stack.callback(answered.close)
     vendors = web_app.vendors(
-        daemon.served, daemon.keys, listen, daemon.book.note, answered=answered, hook=daemon.hook
+        daemon.served,
+        daemon.keys,
+        listen,
+        daemon.book.note,
+        answered=answered,
+        hook=daemon.hook,
+        leave=daemon.leaving.page,
     )
     page = console.Console(daemon.desk, daemon.people).application()
     socket = await asyncio.to_thread(listening.control_socket, machine.paths.control_socket)
@@ -145,6 +151,7 @@ def _tasks(daemon: Daemon) -> list[asyncio.Task[None]]:
         "importing": daemon.importing.run(),
         "exporting": daemon.exporting.run(),
         "ledger": daemon.book.run(),
+        "disclosures": daemon.leaving.run(),
         "calendar": _turn_days(daemon),
         "tidying": _tidy(daemon),
         "file events": watching.watch(lambda: _watched(daemon)),
@@ -174,7 +181,7 @@ async def _turn_days(daemon: Daemon) -> None:
     while True:
         turned = False
         try:
-            turned = await building.turn_day(daemon.served, daemon.store)
+            turned = await building.turn_day(daemon.served, daemon.store, daemon.watch)
         except errors.TemporaryError as error:
             _log.warning("the new day has to wait: %s", error)
         if turned:

@@ -217,6 +217,11 @@ class Settings(pydantic.BaseModel):
         return self.paths.state / "mirror.git"
 
     @property
+    def disclosures(self) -> Path:
+        """The folder in which what leaves is recorded before it is in the database."""
+        return self.paths.state / "disclosures"
+
+    @property
     def spool(self) -> Path:
         """Where an export lies until it is delivered."""
         return self.paths.state / "spool"

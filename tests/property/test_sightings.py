@@ -46,7 +46,10 @@ def test_the_nights_of_a_row_are_those_that_were(
             for number, found, codes in kept[collection]
         ]
         _same_spans(collection, history, read, audiences)
-        folded = sightings.folded([each for _, each in read], audiences)
+        state: dict[int, BitMap] = {}
+        for _, each in read:
+            state = sightings.followed(state, each)
+        folded = sightings.unfolded(state, audiences)
         now = history[-1] if history else {}
         for reader in READERS:
             seen = now.get(reader, {}).get(collection, frozenset())
@@ -92,7 +95,7 @@ def test_receipts_kept_as_differences_are_the_receipts(
         partition = sightings.Partition.of(dict(enumerate(groups.values())))
         before = states[base] if base is not None else {}
         told = {reader: found - partition.rows for reader, found in before.items()}
-        for reader, found in sightings.folded([partition], marks).items():
+        for reader, found in sightings.unfolded(partition.groups(), marks).items():
             told[reader] = told.get(reader, BitMap()) | found
         assert {reader: set(found) for reader, found in told.items() if found} == {
             reader: set(found) for reader, found in period.items() if found

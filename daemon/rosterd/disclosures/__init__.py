@@ -11,8 +11,18 @@ forget a pupil, and it can still be told who had received that pupil's record.
 """
 
 from rosterd.disclosures.answering import Answer, student, view
-from rosterd.disclosures.pseudonyms import Pseudonyms
+from rosterd.disclosures.pseudonyms import Pseudonyms, load, prepare
 from rosterd.disclosures.receiving import Disclosures
-from rosterd.disclosures.watching import Watch
+from rosterd.disclosures.watching import Watch, noticed
 
-__all__ = ["Answer", "Disclosures", "Pseudonyms", "Watch", "student", "view"]
+__all__ = [
+    "Answer",
+    "Disclosures",
+    "Pseudonyms",
+    "Watch",
+    "load",
+    "noticed",
+    "prepare",
+    "student",
+    "view",
+]

@@ -88,25 +88,17 @@ class Disclosures:
         """
         if not rows:
             return
-        asked = BitMap(rows)
+        asked, source = BitMap(rows), world.of(application)
         gone = world.dated(application).gone(collection)
-        for found, departed in (
-            ((asked & gone, True), (asked - gone, False)) if gone else ((asked, False),)
-        ):
-            if found:
-                way = (
-                    world.commit,
-                    _number(world),
-                    application,
-                    "rest",
-                    version,
-                    collection,
-                    picked,
-                    departed,
-                )
-                self._leave(world, way, found)
+        if gone and (left := asked & gone):
+            way = (source.commit, _number(source), application, "rest", version, collection)
+            self._leave(world, (*way, picked, True), left)
+            asked -= gone
+        if asked:
+            way = (source.commit, _number(source), application, "rest", version, collection)
+            self._leave(world, (*way, picked, False), asked)
 
-    def bundle(
+    async def bundle(
         self,
         world: worlds.World,
         application: str,
@@ -114,26 +106,24 @@ class Disclosures:
         target: str,
         version: str,
         rows: Mapping[str, AbstractBitMap],
-        gone: Mapping[str, AbstractBitMap] | None = None,
+        gone: Mapping[str, AbstractBitMap],
     ) -> None:
         """Rows of the files of one delivery, and those in it that only tell of a departure. It is
-        on the disk when this returns: call it from a thread.
+        on the disk when this returns. Raises errors.TemporaryError when it cannot be recorded.
         """
-        for sets, departed in ((rows, False), (gone or {}, True)):
+        source = world.of(application)
+        for sets, departed in ((rows, False), (gone, True)):
             for collection, found in sets.items():
                 if found:
-                    way = (
-                        world.commit,
-                        _number(world),
-                        application,
-                        f"csv {target}",
-                        version,
-                        collection,
-                        None,
-                        departed,
-                    )
-                    self._leave(world, way, BitMap(found))
-        self._journal.sync()
+                    form = f"csv {target}"
+                    way = (source.commit, _number(source), application, form, version, collection)
+                    self._leave(world, (*way, None, departed), BitMap(found))
+        try:
+            await asyncio.to_thread(self._journal.sync)
+        except OSError as error:
+            raise errors.TemporaryError(
+                f"cannot record what leaves: {error.strerror or error}"
+            ) from error
 
     def _leave(self, world: worlds.World, way: _Way, rows: BitMap) -> None:
         outflow = self._ways.get(way)
@@ -174,25 +164,22 @@ class Disclosures:
     async def run(self) -> None:
         """Bring it to the disk every second, and into the store once its time is over."""
         touched = looked = time.monotonic()
-        try:
-            await self._put_together(())
-            while True:
-                await asyncio.sleep(SYNC)
-                try:
-                    if self._dirty:
-                        self._dirty = False
-                        await asyncio.to_thread(self._journal.sync)
-                    now = time.monotonic()
-                    if now - touched >= _TOUCH:
-                        touched = now
-                        self._touch()
-                    if now - looked >= _LOOK:
-                        looked = now
-                        await self.keep()
-                except (errors.TemporaryError, OSError) as error:
-                    _log.warning("what left waits to be kept: %s", error)
-        finally:
-            self.close()
+        await self._put_together(())
+        while True:
+            await asyncio.sleep(SYNC)
+            try:
+                if self._dirty:
+                    self._dirty = False
+                    await asyncio.to_thread(self._journal.sync)
+                now = time.monotonic()
+                if now - touched >= _TOUCH:
+                    touched = now
+                    self._touch()
+                if now - looked >= _LOOK:
+                    looked = now
+                    await self.keep()
+            except (errors.TemporaryError, OSError) as error:
+                _log.warning("what left waits to be kept: %s", error)
 
     async def keep(self, quiet: float = QUIET) -> int:
         """Put into the store what left out of former rosters and commits, once nothing has come

@@ -6,15 +6,16 @@ with the former world: a swap that failed half-way is told again, and telling tw
 """
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from pyroaring import AbstractBitMap, BitMap, FrozenBitMap
 
-from rosterd import access, holdings, sightings, storage, worlds
+from rosterd import access, configs, holdings, sightings, storage, worlds
 from rosterd.disclosures import pseudonyms
 from rosterd.oneroster import model
 from rosterd.storage import shown
@@ -76,13 +77,11 @@ class Watch:
 
     async def draft(self, old: worlds.World, new: worlds.World) -> Draft:
         """What this swap changes; nothing is on record before `adopt`."""
-        views: dict[str, Mapping[str, FrozenBitMap]] = {}
-        standings: dict[str, shown.Standing] = {}
-        for name in new.config.applications if new.config is not None else ():
-            standings[name] = standing = _standing(new, name)
-            if not standing.refusal:
-                views[name] = new.view(name).rows
-        return await asyncio.to_thread(self._drafted, old, new, views, standings)
+        cases = [
+            _Case(name, new.grant(name), new.view(name) if new.generation is not None else None)
+            for name in (new.config.applications if new.config is not None else ())
+        ]
+        return await asyncio.to_thread(self._drafted, old, new, cases)
 
     def adopt(self, draft: Draft) -> None:
         """The draft is in the store."""
@@ -90,13 +89,13 @@ class Watch:
         self._period, self._known = draft.period, draft.known
         self._used = self._used or bool(draft.period.generation)
 
-    def _drafted(
-        self,
-        old: worlds.World,
-        new: worlds.World,
-        views: Views,
-        standings: Mapping[str, shown.Standing],
-    ) -> Draft:
+    def _drafted(self, old: worlds.World, new: worlds.World, cases: Sequence["_Case"]) -> Draft:
+        standings = {case.application: _standing(new, case) for case in cases}
+        views: Views = {
+            case.application: case.view.rows
+            for case in cases
+            if case.view is not None and case.view.refusal is None
+        }
         before, time = self._period, self._clock()
         number = new.generation.number if new.generation is not None else 0
         line = before.line if before is not None else 1
@@ -147,22 +146,33 @@ def _changes(old: Views, new: Views) -> dict[str, shown.Change]:
     return found
 
 
-def _standing(world: worlds.World, application: str) -> shown.Standing:
-    grant = world.grant(application)
-    if grant is None or world.generation is None:
-        refusal = "there is no roster yet" if grant is not None else "nothing grants it anything"
-        return shown.Standing(application, refusal, "{}", "{}")
-    ended = grant.refusal(world.today)
-    if ended is not None:
-        return shown.Standing(application, ended, "{}", "{}")
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What one application is granted and sees in a new world."""
+
+    application: str
+    grant: configs.Grant | None
+    view: access.View | None
+
+
+def _standing(world: worlds.World, case: _Case) -> shown.Standing:
+    name, grant, view = case.application, case.grant, case.view
+    if grant is None or view is None:
+        return shown.Standing(name, "there is no roster yet", "{}", "{}")
+    if view.refusal is not None:
+        return shown.Standing(name, view.refusal, "{}", "{}")
     rules = {
         version: {
-            name: sightings.served(grant, name, version).document() for name in model.COLLECTIONS
+            each: sightings.served(grant, each, version).document() for each in model.COLLECTIONS
         }
         for version in model.VERSIONS
     }
-    levels = {name: list(each) for name, each in access.levels(world.view(application)).items()}
-    return shown.Standing(application, "", _text(rules), _text(levels))
+    levels = {each: list(level) for each, level in access.levels(view).items()}
+    source = world.of(name)
+    if source is world:
+        return shown.Standing(name, "", _text(rules), _text(levels))
+    number = source.generation.number if source.generation is not None else 0
+    return shown.Standing(name, "", _text(rules), _text(levels), source.commit or "", number)
 
 
 def _removed(
@@ -174,6 +184,19 @@ def _removed(
 
 def _text(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+@contextlib.asynccontextmanager
+async def noticed(
+    watch: Watch | None, old: worlds.World, new: worlds.World
+) -> AsyncIterator[tuple[shown.Seen, ...]]:
+    """What has to be stored with a swap, in the block that stores it. Nothing without a watch."""
+    if watch is None:
+        yield ()
+        return
+    draft = await watch.draft(old, new)
+    yield draft.seen
+    watch.adopt(draft)
 
 
 # ---------------------------------------------------------------- persons

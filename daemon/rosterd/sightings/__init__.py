@@ -13,7 +13,7 @@ round: the rows whose audience changed, each with its new audience, for all appl
     spans       from the nights of one row to the spans of time in which somebody could see it
 """
 
-from rosterd.sightings.audiences import Views, differences, folded, grouped, smallest
+from rosterd.sightings.audiences import Views, differences, followed, grouped, smallest, unfolded
 from rosterd.sightings.fields import Fields, departed, served
 from rosterd.sightings.partitions import Partition, mentions
 from rosterd.sightings.spans import Span, spans
@@ -25,10 +25,11 @@ __all__ = [
     "Views",
     "departed",
     "differences",
-    "folded",
+    "followed",
     "grouped",
     "mentions",
     "served",
     "smallest",
     "spans",
+    "unfolded",
 ]

@@ -69,18 +69,25 @@ def _split(
             yield rows - inside, known
 
 
-def folded(
-    chain: Iterable[partitions.Partition], marks: Mapping[int, Iterable[Reader]]
+def followed(
+    state: Mapping[int, AbstractBitMap], changes: partitions.Partition
+) -> dict[int, BitMap]:
+    """Mark -> rows after some rows got other marks."""
+    found = {mark: BitMap(rows - changes.rows) for mark, rows in state.items()}
+    for mark, rows in changes.groups().items():
+        found.setdefault(mark, BitMap()).update(rows)
+    return {mark: rows for mark, rows in found.items() if rows}
+
+
+def unfolded(
+    state: Mapping[int, AbstractBitMap], marks: Mapping[int, Iterable[Reader]]
 ) -> dict[Reader, BitMap]:
-    """Reader -> rows after all partitions of the chain, the oldest first; `marks` are audiences."""
-    found: dict[Reader, BitMap] = {}
-    for each in chain:
-        for known in found.values():
-            known.difference_update(each.rows)
-        for mark, rows in each.groups().items():
-            for reader in marks[mark]:
-                found.setdefault(reader, BitMap()).update(rows)
-    return found
+    """Reader -> rows; `marks` are audiences."""
+    found: dict[Reader, list[BitMap]] = {}
+    for mark, rows in state.items():
+        for reader in marks[mark]:
+            found.setdefault(reader, []).append(BitMap(rows))
+    return {reader: BitMap.union(BitMap(), *rows) for reader, rows in found.items()}
 
 
 def smallest(

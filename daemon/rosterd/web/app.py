@@ -42,12 +42,14 @@ def vendors(
     *,
     answered: replays.Replays | None = None,
     hook: hooks.Hooks | None = None,
+    leave: serving.Leave | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> web.Application:
     """The vendors' listener: OneRoster and the token endpoint.
 
     `answered` remembers signed requests, in memory alone when it is not given; `clock` gives the
     seconds by which requests are counted. `hook` takes a forge's webhooks, when it is set up.
+    `leave` records what leaves, before it does.
     """
     prefix = urllib.parse.urlsplit(listen.public_url).path
     asked = rates.Rates(listen.requests_per_minute, clock)
@@ -57,6 +59,7 @@ def vendors(
         public_url=listen.public_url,
         router=routes.Router(prefix=prefix),
         note=note,
+        leave=leave,
         clock=clock,
         strict_sort=listen.refuse_unknown_sort,
     )

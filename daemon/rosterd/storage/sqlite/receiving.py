@@ -100,7 +100,8 @@ class Receiving(seeing.Seeing):
             for number, depth in self._all(sql, collection, period, _BASES)
             if depth < _DEEPEST
         }
-        bases = [(number, self._state(collection, number)) for number in depths]
+        known: _States = {}
+        bases = [(number, self._state(collection, number, known)) for number in sorted(depths)]
         base, groups = sightings.smallest(found, bases)
         partition = sightings.Partition.of(
             {self._audience(list(readers)): rows for readers, rows in groups.items()}
@@ -110,7 +111,7 @@ class Receiving(seeing.Seeing):
         self._connection.execute("INSERT INTO received VALUES (?,?,?,?,?,?)", row)
 
     def _keep_late(self, collection: str, period: int, found: Mapping[int, FrozenBitMap]) -> None:
-        known: dict[int, BitMap] = self._state(collection, period)
+        known = self._state(collection, period, {})
         for number, channel, rows in self.late_receipts(collection):
             if number == period:
                 known.setdefault(channel, BitMap()).update(rows)
@@ -119,18 +120,23 @@ class Receiving(seeing.Seeing):
                 row = (collection, period, channel, late.serialize())
                 self._connection.execute("INSERT INTO late_receipts VALUES (?,?,?,?)", row)
 
-    def _state(self, collection: str, period: int) -> dict[int, BitMap]:
+    def _state(self, collection: str, period: int, known: "_States") -> dict[int, BitMap]:
         """Channel -> rows that left by it, as it was put together."""
         chain: list[shown.Kept] = []
         number: int | None = period
-        while number is not None:
+        while number is not None and number not in known:
             [row] = self._all(_WHOLE, collection, number)
             chain.append(_kept(row))
             number = chain[-1].base
-        partitions = [each.partition() for each in reversed(chain)]
-        marks = self.received_by({mark for each in partitions for mark in each.marks})
-        return sightings.folded(partitions, marks)
+        state = known[number] if number is not None else {}
+        for kept in reversed(chain):
+            state = sightings.followed(state, kept.partition())
+        known[period] = state
+        return sightings.unfolded(state, self.received_by(state))
 
+
+_States = dict[int, dict[int, BitMap]]
+"""Period -> mark -> rows, of those that were read already."""
 
 _WHOLE = "SELECT period, rows, marks, base, depth FROM received WHERE collection=? AND period=?"
 

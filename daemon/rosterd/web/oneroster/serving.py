@@ -10,7 +10,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from aiohttp import web
 from pyroaring import AbstractBitMap
@@ -29,6 +29,21 @@ Note = Callable[[str, Literal["rest", "token"], str], None]
 """Called with (application, kind, status) after each request of a known application."""
 
 
+class Leave(Protocol):
+    """Records what leaves before it does; raises errors.TemporaryError when it cannot."""
+
+    def __call__(
+        self,
+        world: worlds.World,
+        application: str,
+        version: str,
+        collection: str,
+        rows: Sequence[int],
+        *,
+        picked: frozenset[str] | None,
+    ) -> None: ...
+
+
 class Serving:
     """Answers OneRoster requests out of the World that is current when they arrive."""
 
@@ -40,6 +55,7 @@ class Serving:
         public_url: str,
         router: routes.Router,
         note: Note | None = None,
+        leave: Leave | None = None,
         clock: Callable[[], float] = time.monotonic,
         strict_sort: bool = False,
     ) -> None:
@@ -49,6 +65,7 @@ class Serving:
         self._writer = answers.Writer(public_url)
         self._validators = validators.Validators(public_url)
         self._note = note
+        self._leave = leave
         self._strict_sort = strict_sort
         self._walks = walks.Walks(clock)
         self._world = current.current
@@ -143,7 +160,11 @@ class Serving:
         held = request.headers.get("If-None-Match")
         if held is not None and validators.matches(held, tag):
             return answers.unchanged(revision, tag)
-        records = world.page(application, route.version, route.listing.collection, rows)
+        collection = route.listing.collection
+        records = world.page(application, route.version, collection, rows)
+        if self._leave is not None and request.method != "HEAD":
+            fields = query.fields
+            self._leave(world, application, route.version, collection, rows, picked=fields)
         if route.single:
             return self._writer.single(route, query, records, revision=revision, tag=tag)
         return self._writer.collection(
