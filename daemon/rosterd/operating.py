@@ -7,15 +7,18 @@ loops already know and changes nothing itself: permissions change by commits alo
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import rosterd
 from rosterd import (
     access,
+    blocking,
     configs,
     credentials,
     exporting,
+    guards,
     importing,
     ledger,
     metering,
@@ -23,6 +26,7 @@ from rosterd import (
     previewing,
     readiness,
     reconciling,
+    requesting,
     settings,
     storage,
     worlds,
@@ -51,7 +55,9 @@ class Operating:
     reconcile_loop: reconciling.Reconciling
     imports_loop: importing.Importing
     exports_loop: exporting.Exporting
+    requests_loop: requesting.Requesting
     keys: credentials.Credentials
+    blocking: blocking.Blocking
     book: ledger.Ledger
     pulse: readiness.Pulse
     people: operators.Operators
@@ -76,6 +82,8 @@ class Operating:
                 for name, each in self.imports_loop.statuses().items()
             ],
             "silent": self.pulse.silent(),
+            "guards": self._guards(),
+            "requests": self.requests_loop.status.as_json(),  # type: ignore[typeddict-item]  # its members are there
             "conditions": [
                 each.as_json()  # type: ignore[misc]  # a typed dictionary's keys, checked by a test
                 for each in self.reconcile_loop.status.conditions
@@ -85,7 +93,19 @@ class Operating:
                 for each in self.reconcile_loop.history
             ],
             "endings": self._endings(),
-            "warnings": [problem] if (problem := self.people.problem) else [],
+            "warnings": [
+                *([problem] if (problem := self.people.problem) else []),
+                *guards.warnings(self.served.current),
+            ],
+        }
+
+    def _guards(self) -> desk.Guards:
+        world = self.served.current
+        return {
+            "holds": guards.holds(world),  # type: ignore[typeddict-item]  # its members are there
+            "blocks": guards.blocks(world),  # type: ignore[typeddict-item]  # the same
+            "suspended": guards.suspended(world, self.exports_loop.waiting),  # type: ignore[typeddict-item]  # the same
+            "frozen": guards.frozen(world, self.clock()),
         }
 
     def _endings(self) -> list[desk.Ending]:
@@ -138,8 +158,18 @@ class Operating:
                 hooks=self.hooks,
                 silent=self.pulse.silent(),
                 loops=self.pulse.beats,
+                suspended=self._suspended(),
+                held=len(self.served.current.holds),
+                blocked=len(self.served.current.blocks),
             )
         )
+
+    def _suspended(self) -> datetime | None:
+        config = self.served.current.config
+        said = config.repository.suspended if config is not None else None
+        if config is None or said is None:
+            return None
+        return datetime.combine(said.since, time(), ZoneInfo(config.repository.timezone))
 
     def _repository(self) -> desk.Repository:
         status = self.reconcile_loop.status
@@ -196,7 +226,7 @@ class Operating:
         sftp: datetime | None,
     ) -> desk.Application:
         application = config.applications[name]
-        grant = config.grant(name)
+        grant = world.grant(name) or config.grant(name)
         view = world.view(name) if world.generation is not None else None
         levels: Mapping[str, desk.Level] = (
             {
@@ -267,6 +297,14 @@ class Operating:
     async def reveal(self, application: str, who: str) -> Sequence[credentials.Pair]:
         """Key and secret, on record under `who`."""
         return await self.keys.reveal(application, who)
+
+    async def block(self, application: str, reason: str, who: str) -> None:
+        """Stop it at once, on record under `who`."""
+        await self.blocking.block(application, reason, who)
+
+    async def unblock(self, application: str, reason: str, who: str) -> None:
+        """Let it get what its documents say again, on record under `who`."""
+        await self.blocking.unblock(application, reason, who)
 
     async def run_export(self, target: str, who: str) -> desk.Export:
         """Deliver now; gives the run, whatever became of it."""

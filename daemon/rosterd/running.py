@@ -131,6 +131,7 @@ def _signals(stop: asyncio.Event, daemon: Daemon) -> Iterator[None]:
         daemon.reconciling.wake("operator")
         daemon.importing.wake()
         daemon.exporting.nudge()
+        daemon.requesting.wake()
 
     handlers = {signal.SIGTERM: stop.set, signal.SIGINT: stop.set, signal.SIGHUP: look}
     for number, handler in handlers.items():
@@ -150,6 +151,7 @@ def _tasks(daemon: Daemon) -> list[asyncio.Task[None]]:
         "reconciling": daemon.reconciling.run(),
         "importing": daemon.importing.run(),
         "exporting": daemon.exporting.run(),
+        "requesting": daemon.requesting.run(),
         "ledger": daemon.book.run(),
         "disclosures": daemon.leaving.run(),
         "calendar": _turn_days(daemon),

@@ -6,6 +6,7 @@ from the folder of that file.
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_network
@@ -187,6 +188,64 @@ class Webhook(pydantic.BaseModel):
         return self
 
 
+class Requests(pydantic.BaseModel):
+    """Open pull and merge requests that the daemon plans by itself; none when `refs` is empty."""
+
+    model_config = _CONFIG
+
+    refs: tuple[str, ...] = ()
+    """Where the repository keeps their heads, such as refs/pull/*/head (GitHub, Gitea) or
+    refs/merge-requests/*/head (GitLab). The star stands for the number."""
+    most: int = pydantic.Field(default=50, ge=1, le=500)
+    """How many are looked at, the newest first."""
+    max_bytes: int = pydantic.Field(default=64 * 2**20, ge=2**20)
+    """Most bytes that one fetch of them may bring."""
+    poll: Seconds = 60.0
+    """Seconds between two looks at them."""
+    forge: Literal["github", "gitlab", "gitea"] | None = None
+    """Where comments and statuses are posted; needs `api`, `project` and `token`."""
+    api: str | None = None
+    """Base of its API: https://api.github.com, https://HOST/api/v4 or https://HOST/api/v1."""
+    project: str | None = None
+    """The project there: owner/name, or for GitLab also its number."""
+    token: Path | None = None
+    """File with the token to post with; a systemd credential in production."""
+    author: str | None = None
+    """Id of the account that the token posts as, for tokens that may not ask (GitHub Apps)."""
+    timeout: Seconds = 20.0
+    """Seconds after which a request to the forge is given up."""
+
+    @pydantic.field_validator("refs")
+    @classmethod
+    def _numbered(cls, refs: tuple[str, ...]) -> tuple[str, ...]:
+        for ref in refs:
+            taken = ref.startswith(("refs/heads/", "refs/tags/", "refs/rosterd/", "refs/notes/"))
+            if taken or not re.fullmatch(r"refs/[\w.-]+(/[\w.-]+)*/\*(/[\w.-]+)+", ref):
+                raise ValueError(
+                    f"cannot take requests from {ref}: expected one star for the number, such as"
+                    " refs/pull/*/head, and no branches, tags or statements"
+                )
+        return refs
+
+    @pydantic.model_validator(mode="after")
+    def _whole(self) -> "Requests":
+        posting = (self.forge, self.api, self.project, self.token)
+        if any(posting) and not all(posting):
+            raise ValueError("cannot post with only some of forge, api, project and token")
+        if self.forge is not None and not self.refs:
+            raise ValueError("cannot post about requests without refs to take them from")
+        if self.api is not None and not re.fullmatch(
+            r"https://[^\s?#@]+[^\s?#@/]|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/[^\s?#@]*[^\s?#@/])?",
+            self.api,
+        ):
+            raise ValueError("expected an https:// URL for api, without / behind")
+        if self.project is not None and not re.fullmatch(
+            r"[\w~-][\w.~-]*(/[\w~-][\w.~-]*)*", self.project
+        ):
+            raise ValueError("expected a project such as owner/name")
+        return self
+
+
 class Settings(pydantic.BaseModel):
     """One machine's settings; `load` reads them from TOML."""
 
@@ -200,6 +259,7 @@ class Settings(pydantic.BaseModel):
     secrets: Secrets = Secrets()
     imports: Import = Import()
     webhook: Webhook = Webhook()
+    requests: Requests = Requests()
 
     @property
     def state_db(self) -> Path:
@@ -215,6 +275,11 @@ class Settings(pydantic.BaseModel):
     def mirror(self) -> Path:
         """The bare mirror of the config repository."""
         return self.paths.state / "mirror.git"
+
+    @property
+    def requests_mirror(self) -> Path:
+        """The bare repository of open requests, apart from the mirror."""
+        return self.paths.state / "requests.git"
 
     @property
     def disclosures(self) -> Path:
@@ -282,6 +347,7 @@ _PATHS = {
     "listen": ("certificate", "key"),
     "console": ("tokens",),
     "secrets": ("vault_key",),
+    "requests": ("token",),
 }
 _DEFAULTS = {
     "repository": {"trusted_root": "trusted_root"},

@@ -53,6 +53,10 @@ class Desk:
             "missing": [],
             "problems": [],
         }
+        self.requests: desk.Requests = {"on": False, "problem": "", "forge": "", "open": []}
+        self.guards: desk.Guards = {
+            "holds": [], "blocks": [], "suspended": None, "frozen": None,
+        }  # fmt: skip
         self.served: desk.Served = {
             "ready": True,
             "commit": COMMIT,
@@ -98,7 +102,15 @@ class Desk:
             ],
             "endings": self.endings,
             "warnings": self.warnings,
+            "requests": self.requests,
+            "guards": self.guards,
         }  # fmt: skip
+
+    async def block(self, application: str, reason: str, who: str) -> None:
+        self.asked.append(("block", application, reason))
+
+    async def unblock(self, application: str, reason: str, who: str) -> None:
+        self.asked.append(("unblock", application, reason))
 
     async def head(self) -> desk.Head:
         return {"number": 7, "head": f"sha256:{'f' * 64}"}

@@ -115,3 +115,66 @@ def test_a_problem_says_what_would_be_right() -> None:
 def test_text_that_is_not_toml_is_told_without_a_traceback() -> None:
     with pytest.raises(errors.InputError, match=r"cannot read settings rosterd\.toml"):
         load("[repository")
+
+
+# ---------------------------------------------------------------- open requests
+
+POSTING = {
+    "forge": "github",
+    "api": "https://api.github.com",
+    "project": "district/rosters",
+    "token": "/run/token",
+}
+
+
+@pytest.mark.parametrize("ref", ["refs/pull/*/head", "refs/merge-requests/*/head"])
+def test_requests_are_taken_from_refs_with_a_number(ref: str) -> None:
+    assert settings.Requests(refs=(ref,)).refs == (ref,)
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [
+        "refs/heads/*",
+        "refs/heads/*/head",
+        "refs/rosterd/statements/*",
+        "refs/rosterd/*/x",
+        "refs/notes/*/x",
+        "refs/pull/*/*",
+        "refs/pull/1/head",
+        "pull/*/head",
+        "refs/pull/*/head:refs/heads/main",
+        "--upload-pack=x/*/y",
+    ],
+)
+def test_refs_that_could_be_taken_for_more_than_requests_are_refused(ref: str) -> None:
+    with pytest.raises(ValueError, match="cannot take requests from"):
+        settings.Requests(refs=(ref,))
+
+
+def test_a_forge_needs_all_it_is_posted_with() -> None:
+    refs = {"refs": ("refs/pull/*/head",)}
+    assert settings.Requests.model_validate(refs | POSTING).forge == "github"
+
+    for missing in POSTING:
+        rest = {name: value for name, value in POSTING.items() if name != missing}
+        with pytest.raises(ValueError, match="only some of"):
+            settings.Requests.model_validate(refs | rest)
+    with pytest.raises(ValueError, match="without refs"):
+        settings.Requests.model_validate(POSTING)
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("api", "http://forge.example/api/v4"),
+        ("api", "https://user:secret@forge.example"),
+        ("api", "https://forge.example/api/v4/"),
+        ("project", "../rosters"),
+        ("project", "district/.."),
+        ("project", "district/rosters?x"),
+    ],
+)
+def test_a_token_goes_to_a_named_place_over_https_alone(field: str, value: str) -> None:
+    with pytest.raises(ValueError, match=r"expected (an https|a project)"):
+        settings.Requests.model_validate({"refs": ("refs/pull/*/head",), **POSTING, field: value})

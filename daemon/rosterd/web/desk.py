@@ -113,6 +113,95 @@ class Review(TypedDict):
     words: str
 
 
+class Request(TypedDict):
+    """One open pull or merge request."""
+
+    number: int
+    ref: str
+    head: str
+    state: Literal["valid", "invalid", "conflict", "unreadable", "accepted", "unknown"]
+    message: str
+    people: list[str]
+    """Listed people who vouch for its documents."""
+    live: bool
+    """Whether it is planned on the roster."""
+    digest: str | None
+    warnings: list[str]
+    """Names of the warnings of its plan."""
+    problems: list[str]
+
+
+class Requests(TypedDict):
+    """The open requests, as they were last looked at."""
+
+    on: bool
+    """Whether the settings name any."""
+    problem: str
+    forge: str
+    """What keeps the forge from being told."""
+    open: list[Request]
+
+
+class Moved(TypedDict):
+    """Records of one collection; counts of few people are told as "<10"."""
+
+    collection: str
+    gain: int | str
+    lose: int | str
+    over: bool
+    """Whether this is what is too much."""
+
+
+class Held(TypedDict):
+    """An application that is served as before, while a change of what it sees waits."""
+
+    application: str
+    since: str
+    cause: Literal["documents", "roster", "day"]
+    why: str
+    stopped: str
+    """Why it is not even served as before; empty while it is."""
+    commit: str | None
+    """The commit and the generation that it is served from."""
+    generation: int | None
+    collections: list[Moved]
+    change: str
+    release: str
+    """What to commit to rosterd.yaml to let it go."""
+
+
+class Blocked(TypedDict):
+    """An application that was stopped on this machine."""
+
+    application: str
+    reason: str
+    actor: str
+    since: str
+    drift: bool
+    """Whether its documents say that it gets its part."""
+
+
+class Suspended(TypedDict):
+    """Nothing is applied or exported until a commit says so."""
+
+    reason: str
+    since: str
+    days: int
+    long: bool
+    waiting: list[str]
+    """Targets that are owed a delivery."""
+
+
+class Guards(TypedDict):
+    """What keeps applications, or everything, from going on."""
+
+    holds: list[Held]
+    blocks: list[Blocked]
+    suspended: Suspended | None
+    frozen: str | None
+    """Name of the freeze that is on."""
+
+
 class Status(TypedDict):
     """The daemon at a glance."""
 
@@ -133,6 +222,8 @@ class Status(TypedDict):
     """The nearest first."""
     warnings: list[str]
     """What somebody who administers the machine should look at."""
+    guards: Guards
+    requests: Requests
 
 
 class Level(TypedDict):
@@ -307,6 +398,14 @@ class Desk(Protocol):
 
     async def reveal(self, application: str, who: str) -> Sequence[credentials.Pair]:
         """Key and secret, on record under `who`."""
+        ...
+
+    async def block(self, application: str, reason: str, who: str) -> None:
+        """Stop it at once, without a commit."""
+        ...
+
+    async def unblock(self, application: str, reason: str, who: str) -> None:
+        """Let it get what its documents say again."""
         ...
 
     async def run_export(self, target: str, who: str) -> Mapping[str, Any]:
