@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from rosterd import (
+    blocking,
     chain,
     credentials,
     disclosures,
@@ -123,6 +124,7 @@ async def build(
         exports_loop=loops.exporting,
         requests_loop=loops.requesting,
         keys=keys,
+        blocking=blocking.Blocking(store, served, keys, now, watch),
         book=book,
         pulse=pulse,
         people=people,

@@ -6,14 +6,15 @@ restart takes up again, records of the chain, and words for people.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from rosterd import chain, configs, errors, generations, loading, plans, storage, worlds
-from rosterd.plans import guarding
+from rosterd.plans import guarding, pausing
 from rosterd.worlds import deciding
 
 _log = logging.getLogger(__name__)
@@ -232,4 +233,46 @@ def blocks(world: worlds.World) -> list[dict[str, Any]]:
                 "drift": drift,
             }
         )
+    return found
+
+
+def suspended(world: worlds.World, waiting: Sequence[str]) -> dict[str, Any] | None:
+    """That nothing is applied or exported; `waiting` are the targets that are owed something."""
+    said = world.config.repository.suspended if world.config is not None else None
+    if said is None:
+        return None
+    days = (world.today - said.since).days
+    return {
+        "reason": said.reason,
+        "since": said.since.isoformat(),
+        "days": days,
+        "long": days > pausing.LONG.days,
+        "waiting": list(waiting),
+    }
+
+
+def frozen(world: worlds.World, now: datetime) -> str | None:
+    """The name of the freeze that is on."""
+    if world.config is None:
+        return None
+    repository = world.config.repository
+    window = pausing.frozen(repository.freeze, now.astimezone(ZoneInfo(repository.timezone)))
+    return None if window is None else window.name
+
+
+def warnings(world: worlds.World) -> list[str]:
+    """What somebody should settle: drift, and a suspension that may be forgotten."""
+    found = []
+    said = suspended(world, ())
+    if said is not None and said["long"]:
+        found.append(
+            f"applying and exporting are suspended for {said['days']} days ({said['reason']}): a"
+            " commit that takes `suspended` out of rosterd.yaml ends it"
+        )
+    found += [
+        f"{each['application']} is blocked on this machine ({each['reason']}), although its"
+        " documents say that it gets its part: disable it by a commit, or unblock it"
+        for each in blocks(world)
+        if each["drift"]
+    ]
     return found

@@ -39,6 +39,8 @@ class Readings:
     """Source -> its last delivery that was read, be it one without a change."""
     hooks: Mapping[str, int]
     """What became of webhooks -> how many since the start."""
+    corrected: int
+    """How often the store was found changed and put right since the start."""
     silent: Iterable[str]
     """Loops that show no sign of life."""
     loops: Iterable[str]
@@ -110,6 +112,11 @@ def _steps(read: Readings) -> Iterator[Metric]:
         conditions.add_metric([each.type], _ANSWERS[each.fine])
     yield conditions
     yield _counter("reconcile", "Passes by how they ended.", "reason", read.passes)
+    yield CounterMetricFamily(
+        "rosterd_drift_corrected",
+        "How often the store was found changed and was put right.",
+        value=read.corrected,
+    )
     yield _counter("webhook", "Webhooks by what became of them.", "outcome", read.hooks)
     yield _gauge(
         "held_applications", "Applications that a guard keeps at what they had.", read.held
@@ -135,7 +142,8 @@ def _grants(read: Readings) -> Iterator[Metric]:
             agreements.add_metric([name], _end(agreement.expires, zone))
         if permission is not None and permission.expires is not None:
             permissions.add_metric([name], _end(permission.expires, zone))
-        refused.add_metric([name], float(grant.refusal(read.world.today) is not None))
+        served = read.world.grant(name) or grant  # it may be blocked, or held too long
+        refused.add_metric([name], float(served.refusal(read.world.today) is not None))
     yield from (agreements, permissions, refused)
 
 

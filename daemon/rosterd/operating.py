@@ -156,6 +156,7 @@ class Operating:
                 exported=exported,
                 imported=imported,
                 hooks=self.hooks,
+                corrected=self.reconcile_loop.corrected,
                 silent=self.pulse.silent(),
                 loops=self.pulse.beats,
                 suspended=self._suspended(),

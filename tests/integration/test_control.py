@@ -66,13 +66,22 @@ def bearer(token: str) -> dict[str, str]:
 # ---------------------------------------------------------------- the control socket
 
 
+BODIES: dict[str, dict[str, Any]] = {
+    "/v1/secrets/math-galaxy": {"value": "x"},
+    "/v1/plan": {"documents": {"rosterd.yaml": ""}},
+    "/v1/rewrite": {"from": "a" * 40, "to": "b" * 40, "reason": "an address was in it"},
+    "/v1/applications/math-galaxy/block": {"reason": "its vendor was broken into"},
+    "/v1/applications/math-galaxy/unblock": {"reason": "its vendor is back"},
+}
+"""What has to be said to endpoints that ask for it."""
+
+
 async def test_the_socket_answers_every_endpoint(tmp_path: Path) -> None:
     desk = operators_desk.Desk()
     async with on_socket(desk, tmp_path / "control.sock") as session:
         for endpoint in control.ENDPOINTS:
             path = endpoint.path.replace("{name}", "math-galaxy")
-            body: dict[str, Any] | None = {"value": "x"} if endpoint.method == "PUT" else None
-            body = {"documents": {"rosterd.yaml": ""}} if path == "/v1/plan" else body
+            body = BODIES.get(path)
             async with session.request(endpoint.method, path, json=body) as response:
                 answer = await response.json()
                 assert response.status == 200, (path, answer)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import click
 
-from rosterd.cli import asking, tables, wording
+from rosterd.cli import asking, guarding, tables, wording
 
 
 @click.group()
@@ -74,6 +74,10 @@ def show_credentials(name: str, settings_path: Path, as_json: bool) -> None:
     if not answer["credentials"]:
         click.echo("no credentials: the application has no REST access in the accepted commit")
         raise SystemExit(1)
+
+
+app.add_command(guarding.block)
+app.add_command(guarding.unblock)
 
 
 @click.group()

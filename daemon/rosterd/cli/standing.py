@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from rosterd.cli import asking, tables, wording
+from rosterd.cli import asking, guarding, tables, wording
 
 _SUSPENDED = "Suspended"
 """Reason of a condition while the repository says `suspended`."""
@@ -24,7 +24,8 @@ def status(settings_path: Path, as_json: bool, history: bool) -> None:
 
     Each step of reconciling is a condition: yes, no, or unknown when the last pass ended before it.
 
-    Exit status 1 when the newest commit is not what is served, or a loop is silent.
+    Exit status 1 when the newest commit is not what is served, to somebody or at all, or a loop is
+    silent.
     """
     answer = asking.call(settings_path, "GET", "/v1/status")
     if as_json:
@@ -34,6 +35,7 @@ def status(settings_path: Path, as_json: bool, history: bool) -> None:
     else:
         _show_status(answer)
     healthy = answer["repository"]["state"] == "applied" and answer["served"]["ready"]
+    healthy = healthy and not answer["guards"]["holds"]
     raise SystemExit(0 if healthy and not answer["silent"] else 1)
 
 
@@ -95,6 +97,7 @@ def _show_status(answer: dict[str, Any]) -> None:
         )
         commit = wording.short(repository["fetched"])
         click.echo(f"\nAnother person looks at it and vouches: rosterd approve {commit}")
+    guarding.show(answer["guards"])
     if answer["requests"]["on"]:
         _show_requests(answer["requests"])
     for line in (*answer["warnings"], *(each["message"] for each in answer["endings"])):

@@ -207,6 +207,11 @@ def headline(status: desk.Status) -> dict[str, str]:
     if repository["state"] == "unreachable":
         text = repository["reason"] or "The last accepted config is served until it is back."
         return _said("wait", "The repository cannot be reached", text)
+    holds = status["guards"]["holds"]
+    if holds:
+        names = ", ".join(each["application"] for each in holds)
+        text = f"Everybody else goes on. What to commit is told below: {names}."
+        return _said("wait", "A change of what somebody sees is held", text)
     return _said("good", "All is served as the repository says", "Nothing waits for anybody.")
 
 

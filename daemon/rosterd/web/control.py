@@ -98,6 +98,29 @@ async def _rewrite(desk: desks.Desk, request: web.Request, who: str) -> object:
     return await desk.accept_rewrite(former, newest, reason, who)
 
 
+async def _block(desk: desks.Desk, request: web.Request, who: str) -> object:
+    name = request.match_info["name"]
+    await desk.block(name, await _said_reason(request), who)
+    return {"application": name, "blocked": True}
+
+
+async def _unblock(desk: desks.Desk, request: web.Request, who: str) -> object:
+    name = request.match_info["name"]
+    await desk.unblock(name, await _said_reason(request), who)
+    return {"application": name, "blocked": False}
+
+
+async def _said_reason(request: web.Request) -> str:
+    try:
+        body = orjson.loads(await request.read())
+    except orjson.JSONDecodeError as error:
+        raise errors.InputError("the body has to be JSON") from error
+    reason = body.get("reason") if isinstance(body, dict) else None
+    if not isinstance(reason, str):
+        raise errors.InputError('the body has to be {"reason": "…"}')
+    return reason
+
+
 async def _run(desk: desks.Desk, request: web.Request, who: str) -> object:
     return await desk.run_export(request.match_info["name"], who)
 
@@ -148,6 +171,8 @@ ENDPOINTS: Final = (
     Endpoint("POST", "/v1/targets/{name}/run", _run, "operator", console=False),
     Endpoint("POST", "/v1/targets/{name}/test", _test, "operator", console=False),
     Endpoint("GET", "/v1/records", _records, "operator", console=False),
+    Endpoint("POST", "/v1/applications/{name}/block", _block, "operator", console=False),
+    Endpoint("POST", "/v1/applications/{name}/unblock", _unblock, "operator", console=False),
     Endpoint("GET", "/v1/secrets", _secrets, "operator", console=False),
     Endpoint("PUT", "/v1/secrets/{name}", _set_secret, "operator", console=False),
     Endpoint(
