@@ -154,7 +154,8 @@ class Reconciling:
         return status
 
     async def review(self, range_: str) -> statements.Review:
-        """Who vouches for what in a range of commits; "" is what waits to be accepted.
+        """Who vouches for what in a range of commits; "" is what waits to be accepted. The
+        repository is asked first, as far as it can be: an approval may have come just now.
 
         Raises errors.InputError for a range that nobody can find here.
         """
@@ -162,6 +163,8 @@ class Reconciling:
         if accepted is None or newest is None:
             raise errors.InputError("cannot review anything: no commit is accepted yet")
         async with self._turn:
+            with contextlib.suppress(errors.TemporaryError, errors.InputError):
+                newest = await self._mirror.fetch()
             try:
                 return await self._vouching.review(range_, accepted, newest)
             except conditions.Stop as stop:
