@@ -5,6 +5,7 @@ cache is the only cache. An id is found by binary search over a sorted table of 
 """
 
 import bisect
+import collections
 import itertools
 import mmap
 import os
@@ -21,6 +22,7 @@ from rosterd.generations import layout
 
 _SHIFT, _OFFSET = layout.SEGMENT_SHIFT, layout.OFFSET
 _NOTHING = memoryview(b"")
+_STRETCH = 4096  # rows
 
 
 def _mapped(path: Path) -> mmap.mmap | bytes:
@@ -184,12 +186,24 @@ def of_rows(numbers: memoryview, rows: Sequence[int]) -> list[int]:
 
 
 def by_change(table: Table, active: FrozenBitMap) -> dict[int, FrozenBitMap]:
-    """Number of a generation -> active rows that last changed in it."""
-    found: dict[int, list[int]] = {}
-    changed = table.changed
-    for row in active:
-        found.setdefault(changed[row], []).append(row)
-    return {number: FrozenBitMap(BitMap(rows)) for number, rows in found.items()}
+    """Number of a generation -> active rows that last changed in it.
+
+    Stretch by stretch, as neighbours mostly changed at once; a million rows in one piece would also
+    keep every request waiting.
+    """
+    found: collections.defaultdict[int, BitMap] = collections.defaultdict(BitMap)
+    for start in range(0, table.rows, _STRETCH):
+        numbers = table.changed[start : start + _STRETCH].tolist()
+        counts = collections.Counter(numbers)
+        usual = max(counts, key=counts.__getitem__)
+        alike = BitMap(range(start, start + len(numbers)))
+        if len(counts) > 1:
+            for row, number in enumerate(numbers, start):
+                if number != usual:
+                    found[number].add(row)
+                    alike.remove(row)
+        found[usual] |= alike
+    return {number: FrozenBitMap(hit) for number, rows in found.items() if (hit := rows & active)}
 
 
 def copied(code: Any, table: Table | None, section: str) -> "array[int]":

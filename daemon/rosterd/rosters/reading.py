@@ -197,7 +197,14 @@ class Roster:
     def _by_role(self, today: date | None) -> Mapping[str, Relation]:
         orgs = self.active["orgs"]
         size = orgs.max() + 1 if orgs else 0
-        edges: dict[str, list[tuple[int, int]]] = {}
+        # Not lists of pairs: to let go of half a million tuples at once keeps everybody waiting.
+        edges: dict[str, tuple[array[int], array[int]]] = {}
         for role, org, user in self._backing.holdings(today):
-            edges.setdefault(role, []).append((org, user))
-        return {role: Relation.of_pairs(size, pairs) for role, pairs in edges.items()}
+            held = edges.get(role)
+            if held is None:
+                held = edges[role] = array("I"), array("I")
+            held[0].append(org)
+            held[1].append(user)
+        return {
+            role: Relation.of_pairs(size, zip(*each, strict=True)) for role, each in edges.items()
+        }
