@@ -7,6 +7,7 @@ middle one of the rounds' ratios counts.
 
 import contextlib
 import http.client
+import itertools
 import json
 import random
 import socket
@@ -14,13 +15,16 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+import urllib.parse
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests import signing
 from tests.bench import districts
 from tests.bench.server import Address, Request
+from tests.integration import vendors
 
 ROSTERING = "/ims/oneroster/rostering/v1p2"
 OLDER = "/ims/oneroster/v1p1"
@@ -38,10 +42,9 @@ class Answer:
 class Client:
     """Keep-alive connections to one port, as cheap as a client can be."""
 
-    def __init__(self, port: int, token: str = "") -> None:
-        self._headers = "Host: roster.example.org\r\nAccept: application/json\r\n"
-        if token:
-            self._headers += f"Authorization: Bearer {token}\r\n"
+    def __init__(self, port: int, authorization: Callable[[str], str] = lambda _path: "") -> None:
+        """`authorization` gives the header of a request for a path, and is "" for none."""
+        self._authorization = authorization
         self._sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(CONNECTIONS)]
         for each in self._sockets:
             each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -51,13 +54,31 @@ class Client:
         for each in self._sockets:
             each.close()
 
+    def requests(self, paths: Sequence[str]) -> list[bytes]:
+        """What goes over the wire; made beforehand, so that signing takes no time of anybody's."""
+        return [self._request(path) for path in paths]
+
+    def _request(self, path: str) -> bytes:
+        authorization = self._authorization(path)
+        lines = [
+            f"GET {path} HTTP/1.1",
+            "Host: roster.example.org",
+            "Accept: application/json",
+            *([f"Authorization: {authorization}"] if authorization else []),
+        ]
+        return "\r\n".join([*lines, "", ""]).encode()
+
     def get(self, paths: Sequence[str]) -> list[Answer]:
-        """The answers to these paths; as many at once as there are connections."""
+        """The answers to these paths."""
+        return self.ask(self.requests(paths))
+
+    def ask(self, requests: Sequence[bytes]) -> list[Answer]:
+        """The answers to these requests; as many at once as there are connections."""
         answers: list[Answer] = []
-        for begin in range(0, len(paths), CONNECTIONS):
-            wave = paths[begin : begin + CONNECTIONS]
-            for each, path in zip(self._sockets, wave, strict=False):
-                each.sendall(f"GET {path} HTTP/1.1\r\n{self._headers}\r\n".encode())
+        for begin in range(0, len(requests), CONNECTIONS):
+            wave = requests[begin : begin + CONNECTIONS]
+            for each, request in zip(self._sockets, wave, strict=False):
+                each.sendall(request)
             answers.extend(self._answer(each) for each, _ in zip(self._sockets, wave, strict=False))
         return answers
 
@@ -123,15 +144,23 @@ class Server:
     """The process, and the clients that ask it."""
 
     address: Address
-    _clients: dict[str, Client] = field(default_factory=dict)
+    _clients: dict[tuple[str, bool], Client] = field(default_factory=dict)
     _dice: random.Random = field(default_factory=lambda: random.Random(7))  # offsets of this run
 
-    def client(self, application: str) -> Client:
-        """Of an application; "" is the bare handler's."""
-        if application not in self._clients:
-            port = self.address.ours if application else self.address.bare
-            self._clients[application] = Client(port, self.address.tokens.get(application, ""))
-        return self._clients[application]
+    def client(self, application: str, *, signed: bool = False) -> Client:
+        """Of an application, with its token or with signatures; "" is the bare handler's."""
+        key = (application, signed)
+        if key not in self._clients:
+            self._clients[key] = self._connected(application, signed=signed)
+        return self._clients[key]
+
+    def _connected(self, application: str, *, signed: bool) -> Client:
+        if not application:
+            return Client(self.address.bare)
+        if signed:
+            return Client(self.address.ours, _signer(*self.address.pairs[application]))
+        token = self.address.tokens[application]
+        return Client(self.address.ours, lambda _path: f"Bearer {token}")
 
     def close(self) -> None:
         for client in self._clients.values():
@@ -176,13 +205,14 @@ class Server:
         rounds: int = 7,
         offsets: Sequence[int] | None = None,
         again: bool = False,
+        signed: bool = False,
     ) -> Measured:
         """Pages at random offsets against the bare handler with equal bytes.
 
         No page is asked for twice, unless `again`: then what counts is the second time. `offsets`
         are those to choose from.
         """
-        ours, bare = self.client(application), self.client("")
+        ours, bare = self.client(application, signed=signed), self.client("")
         if offsets is None:
             offsets = range(0, max(1, self.total(application, path) - limit), limit)
         if not again:
@@ -218,8 +248,9 @@ class Server:
         return 1000 * (self.cpu() - before)
 
     def _timed(self, client: Client, paths: Sequence[str]) -> tuple[float, list[Answer]]:
+        requests = client.requests(paths)
         before = self.cpu()
-        answers = client.get(paths)
+        answers = client.ask(requests)
         return self.cpu() - before, answers
 
     def _told(self, method: str, path: str, body: bytes = b"") -> bytes:
@@ -232,6 +263,25 @@ class Server:
             return data
         finally:
             connection.close()
+
+
+def _signer(key: str, secret: str) -> Callable[[str], str]:
+    """Signs as clients of 1.1 do, each request anew."""
+    nonces = itertools.count(1)
+
+    def sign(url: str) -> str:
+        path, _, query = url.partition("?")
+        return signing.header(
+            "GET",
+            vendors.PUBLIC_URL + path,
+            urllib.parse.parse_qsl(query, keep_blank_values=True),
+            key=key,
+            secret=secret,
+            timestamp=int(time.time()),
+            nonce=f"{next(nonces)}",
+        )
+
+    return sign
 
 
 def _page(path: str, limit: int, offset: int) -> str:

@@ -23,7 +23,16 @@ from typing import Any
 
 from aiohttp import web
 
-from rosterd import credentials, generations, ledger, settings, storage, vault, worlds
+from rosterd import (
+    credentials,
+    generations,
+    ledger,
+    replays,
+    settings,
+    storage,
+    vault,
+    worlds,
+)
 from rosterd.generations import building, calling
 from rosterd.oneroster import model
 from rosterd.web import app, auth
@@ -42,12 +51,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Address:
-    """Ports on loopback; a token of each application."""
+    """Ports on loopback; a token of each application, and its key with the secret."""
 
     process: int
     ours: int
     bare: int
     tokens: dict[str, str]
+    pairs: dict[str, tuple[str, str]]
 
 
 class Bare:
@@ -130,8 +140,9 @@ async def serve(request: Request) -> None:
         await known.ensure(config)
         book = ledger.Ledger(store, lambda: datetime.now(UTC))
         listen = settings.Listen(public_url=vendors.PUBLIC_URL, requests_per_minute=10**9)
+        answered = replays.Replays(Path(request.folder) / "replays")
         runners = [
-            app.runner(app.vendors(served, known, listen, book.note)),
+            app.runner(app.vendors(served, known, listen, book.note, answered=answered)),
             web.AppRunner(Bare(served, request).application(), access_log=None),
         ]
         for runner in runners:
@@ -139,22 +150,26 @@ async def serve(request: Request) -> None:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
         ours, bare = (runner.addresses[0][1] for runner in runners)
         tokens = {name: await _token(known, world, name) for name in config.applications}
-        sys.stdout.write(json.dumps(asdict(Address(os.getpid(), ours, bare, tokens))) + "\n")
+        pairs = {name: await _pair(known, name) for name in config.applications}
+        address = Address(os.getpid(), ours, bare, tokens, pairs)
+        sys.stdout.write(json.dumps(asdict(address)) + "\n")
         sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.read)
         for runner in runners:
             await runner.cleanup()
 
 
-async def _token(known: credentials.Credentials, world: worlds.World, name: str) -> str:
+async def _pair(known: credentials.Credentials, name: str) -> tuple[str, str]:
     pair = (await known.reveal(name, "bench"))[0]
-    client = known.authenticate(pair.key, pair.secret)
+    return pair.key, pair.secret
+
+
+async def _token(known: credentials.Credentials, world: worlds.World, name: str) -> str:
+    client = known.authenticate(*await _pair(known, name))
     assert client is not None
     return (await known.issue(client, auth.standing(world, name).scopes)).token
 
 
 if __name__ == "__main__":
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-    )
+    logging.basicConfig(level=logging.INFO, format="%(message)s")  # as under systemd
     asyncio.run(serve(Request(**json.loads(sys.stdin.readline()))))

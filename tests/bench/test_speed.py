@@ -47,6 +47,14 @@ def test_a_page_of_a_third(path: str, server: measuring.Server, results: measuri
     assert measured(server, results, f"30 % view {_short(path)}", 3, THIRD, path)
 
 
+@pytest.mark.parametrize("path", [f"{OLDER}/users", f"{OLDER}/enrollments"])
+def test_a_page_of_a_signed_request(
+    path: str, server: measuring.Server, results: measuring.Results
+) -> None:
+    what = f"signed, full view {_short(path)}"
+    assert measured(server, results, what, 4, FULL, path, signed=True)
+
+
 @pytest.mark.parametrize("path", [f"{NEWER}/users", f"{OLDER}/users"])
 def test_a_page_without_what_is_withheld_that_nobody_has_seen_yet(
     path: str, server: measuring.Server, results: measuring.Results
