@@ -5,6 +5,7 @@ import base64
 import contextlib
 import hmac
 import json
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import apsw
 import pytest
 from prometheus_client import parser
 
@@ -116,7 +118,8 @@ async def serving(
         )
     )
     try:
-        await asyncio.wait([task, started], return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {task, started}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             await task
         daemon, ports = started.result()
@@ -282,21 +285,10 @@ async def test_status_and_reconcile_tell_conditions_and_history(tmp_path: Path) 
 
 async def test_history_begins_with_what_an_earlier_run_applied(tmp_path: Path) -> None:
     async with serving(tmp_path) as here:
-        commit = here.daemon.served.current.commit
-        files = dict(here.daemon.machine)
-    again = settings.Settings(**files)
-    started: asyncio.Future[running.Daemon] = asyncio.Future()
-    stop = asyncio.Event()
-    task = asyncio.create_task(
-        running.serve(
-            again, ready=lambda daemon, _ports: started.set_result(daemon), stop=stop, signals=False
-        )
-    )
-    daemon = await asyncio.wait_for(started, 60)
-    await daemon.reconciling.reconcile()
-    history = daemon.reconciling.history
-    stop.set()
-    await task
+        machine, commit = here.daemon.machine, here.daemon.served.current.commit
+    async with again(machine) as daemon:
+        await daemon.reconciling.reconcile()
+        history = daemon.reconciling.history
 
     assert [(each.trigger, each.candidate) for each in history] == [
         ("start", commit),
@@ -326,3 +318,166 @@ async def test_a_scrape_counts_what_vendors_asked_and_no_person(tmp_path: Path) 
     names = {family.name for family in parser.text_string_to_metric_families(text)}
     assert {"rosterd_requests", "rosterd_condition", "process_resident_memory_bytes"} <= names
     assert 'rosterd_requests_total{application="math",kind="rest",status="200"} 1.0' in text
+
+
+# ---------------------------------------------------------------- policies
+
+
+def policy(level: str) -> str:
+    return f"{texts.REPOSITORY}policies: {{demographics-without-agreement: {level}}}\n"
+
+
+async def test_a_commit_that_lifts_a_policy_cannot_break_it_as_well(tmp_path: Path) -> None:
+    sharing = {"permissions/math.yaml": texts.basic("math", "title~'m'", "demographics: true\n")}
+    async with serving(tmp_path, files={"rosterd.yaml": policy("error")}) as here:
+        first = here.daemon.served.current.commit
+        here.site.commit({**sharing, "rosterd.yaml": policy("off")}, by=here.alice)
+        here.site.push()
+
+        refused = await here.get("/v1/reconcile", "POST")
+
+        assert refused["served"]["commit"] == first
+        assert refused["history"][0]["reason"] == "Policy"
+        (problem,) = refused["repository"]["problems"]
+        assert problem.startswith("permissions/math.yaml:8:15: demographics go to math without an")
+        assert problem.endswith("(policy demographics-without-agreement)")
+        here.site.git("reset", "-q", "--hard", first)
+        here.site.commit({"rosterd.yaml": policy("off")}, by=here.alice)
+        here.site.push("--force")
+        lifted = await here.get("/v1/reconcile", "POST")
+        assert lifted["served"]["commit"] == here.site.head()
+        here.site.commit(sharing, by=here.alice)
+        here.site.push()
+        applied = await here.get("/v1/reconcile", "POST")
+        assert applied["served"]["commit"] == here.site.head()
+
+
+# ---------------------------------------------------------------- drift
+
+
+WIDER = texts.permission("math").encode()
+
+
+def tamper(folder: Path, sql: str, *values: object) -> None:
+    """What somebody with the file could do, while the daemon runs or not."""
+    connection = apsw.Connection(str(folder / "state" / "state.db"))
+    connection.set_busy_timeout(10_000)
+    connection.execute(sql, values)
+    connection.close()
+
+
+def stored(folder: Path, path: str) -> bytes:
+    connection = apsw.Connection(str(folder / "state" / "state.db"))
+    ((content,),) = connection.execute("SELECT content FROM documents WHERE path=?", (path,))
+    connection.close()
+    return bytes(content)
+
+
+EDIT = "UPDATE documents SET content=?2 WHERE path=?1"
+
+
+async def test_documents_that_are_edited_in_the_store_are_taken_from_git_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(tmp_path) as here:
+        good = stored(tmp_path, "permissions/math.yaml")
+        world = here.daemon.served.current
+        tamper(tmp_path, EDIT, "permissions/math.yaml", WIDER)
+        extra = texts.application("extra").encode()
+        tamper(tmp_path, "INSERT INTO documents VALUES (?,?)", "applications/extra.yaml", extra)
+
+        answer = await here.get("/v1/reconcile", "POST")
+
+        assert here.daemon.served.current is world  # what is served never was another
+        assert stored(tmp_path, "permissions/math.yaml") == good
+        assert answer["repository"]["state"] == "applied"
+        record = await here.daemon.store.run(lambda kept: kept.last_record("drift"))
+        assert record is not None
+        assert record.read()["paths"] == ["applications/extra.yaml", "permissions/math.yaml"]
+        assert "rosterd_drift_corrected_total 1.0" in await here.get("/metrics")
+    assert "the store was changed by something other than the daemon" in caplog.text
+
+
+@contextlib.asynccontextmanager
+async def again(machine: settings.Settings) -> AsyncIterator[running.Daemon]:
+    """The daemon after a restart, before its first pass has been waited for."""
+    started: asyncio.Future[running.Daemon] = asyncio.Future()
+    stop = asyncio.Event()
+    task = asyncio.create_task(
+        running.serve(
+            machine,
+            ready=lambda daemon, _ports: started.set_result(daemon),
+            stop=stop,
+            signals=False,
+        )
+    )
+    try:
+        yield await asyncio.wait_for(started, 60)
+    finally:
+        stop.set()
+        await task
+
+
+async def test_a_start_serves_nothing_of_an_edited_store_until_git_was_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(tmp_path) as here:
+        machine, commit = here.daemon.machine, here.daemon.served.current.commit
+        good = stored(tmp_path, "permissions/math.yaml")
+    tamper(tmp_path, EDIT, "permissions/math.yaml", WIDER)
+
+    async with again(machine) as daemon:
+        assert daemon.served.current.config is None  # the first pass has not run yet
+        status = await daemon.reconciling.reconcile()
+        config = daemon.served.current.config
+        assert (status.reason, status.accepted) == ("Applied", commit)
+        assert config is not None
+        assert config.permissions["math"].access == "basic"
+    assert stored(tmp_path, "permissions/math.yaml") == good
+
+
+async def test_an_edited_store_serves_nothing_while_git_is_away(tmp_path: Path) -> None:
+    async with serving(tmp_path) as here:
+        machine = here.daemon.machine
+    tamper(tmp_path, EDIT, "permissions/math.yaml", WIDER)
+    shutil.rmtree(machine.mirror)
+    away = here.site.bare.rename(tmp_path / "away.git")
+
+    async with again(machine) as daemon:
+        status = await daemon.reconciling.reconcile()
+        assert status.reason == "Drift"
+        assert "its documents are not those that were applied" in status.message
+        assert daemon.served.current.config is None
+        assert status.condition("Ready").fine is False
+        away.rename(here.site.bare)
+        status = await daemon.reconciling.reconcile()
+        assert status.reason == "Applied"
+        assert daemon.served.current.config is not None
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP TRIGGER changes_stay; UPDATE changes SET plan = 'another'",
+        "DROP TRIGGER records_stay; UPDATE records SET entry = CAST(entry || ' ' AS BLOB)",
+        "DROP TRIGGER changes_remain; DELETE FROM changes",
+    ],
+)
+async def test_a_record_that_was_edited_is_for_a_person_to_look_at(
+    tmp_path: Path, sql: str
+) -> None:
+    async with serving(tmp_path) as here:
+        machine, world = here.daemon.machine, here.daemon.served.current
+        commit = here.push("y")
+        await here.get("/v1/reconcile", "POST")
+        world = here.daemon.served.current
+        assert world.commit == commit
+        tamper(tmp_path, sql)
+        answer = await here.get("/v1/reconcile", "POST")
+        assert answer["history"][0]["reason"] == "Drift"
+        assert here.daemon.served.current is world
+
+    async with again(machine) as daemon:
+        status = await daemon.reconciling.reconcile()
+        assert status.reason == "Drift"
+        assert daemon.served.current.config is None

@@ -46,6 +46,7 @@ def readings(**more: Any) -> metering.Readings:
             exported={"math": NOW - timedelta(hours=1)},
             imported={"sis": NOW - timedelta(hours=6)},
             hooks={"accepted": 2},
+            corrected=0,
             silent=["importing"],
             loops=["importing", "exporting"],
         ),

@@ -11,9 +11,9 @@ from datetime import date
 from types import MappingProxyType
 
 from rosterd import documents, errors, loading
-from rosterd.configs import checks, drafts, endings, grants, renaming
+from rosterd.configs import checks, drafts, endings, grants, policies, renaming
 
-__all__ = ["Config", "Ending", "Grant", "bounded", "check", "renamed", "renames"]
+__all__ = ["Config", "Ending", "Grant", "bounded", "check", "forbidden", "renamed", "renames"]
 
 Grant = grants.Grant
 bounded = grants.bounded
@@ -61,10 +61,22 @@ def check(loaded: loading.Loaded) -> tuple[Config | None, tuple[errors.Problem, 
     found = {*loaded.problems, *draft.problems}
     for named in checks.CHECKS:
         found.update(named(draft))
+    found.update(policies.breaches(draft))
     problems = tuple(sorted(found))
     if any(problem.severity == "error" for problem in problems):
         return None, problems
     return _config(draft), problems
+
+
+def forbidden(loaded: loading.Loaded, accepted: Config) -> tuple[errors.Problem, ...]:
+    """What these documents do that the accepted config's policies call an error."""
+    levels = accepted.repository.policies.levels()
+    strict: dict[str, documents.Level] = {
+        name: "error" if level == "error" else "off" for name, level in levels.items()
+    }
+    if set(strict.values()) == {"off"}:
+        return ()
+    return tuple(sorted(policies.breaches(drafts.Draft(loaded), strict)))
 
 
 def _config(draft: drafts.Draft) -> Config:

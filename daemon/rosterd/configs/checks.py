@@ -113,6 +113,23 @@ def words_are_in_use(draft: drafts.Draft) -> Problems:
                 )
 
 
+def grades_have_two_digits(draft: drafts.Draft) -> Problems:
+    """Grades are words of two characters: '7' is no other way to write '07'."""
+    for condition in draft.conditions:
+        for leaf in filters.leaves(condition.tree):
+            if leaf.path.dotted != "grades" or leaf.operator not in ("=", "!="):
+                continue
+            for word in _words(leaf):
+                if len(word) == 1 and word.isdigit():
+                    yield condition.located.problem(
+                        condition.loc,
+                        f"most rosters write grades with two digits; did you mean '0{word}'?",
+                        code="unknown-word",
+                        severity="warning",
+                        offset=leaf.column - 1,
+                    )
+
+
 def slots_exist_every_day(draft: drafts.Draft) -> Problems:
     """Between midnight and four some local times are skipped or repeated when clocks change."""
     for located, target in draft.located(documents.SftpTarget):
@@ -221,6 +238,7 @@ CHECKS: tuple[Callable[[drafts.Draft], Problems], ...] = (
     fields.only_hidden_fields_are_shared,
     fields.profiles_have_an_owner,
     words_are_in_use,
+    grades_have_two_digits,
     slots_exist_every_day,
     templates_can_be_filled,
     deliveries_keep_apart,

@@ -25,8 +25,10 @@ from rosterd.documents.applications import (
 from rosterd.documents.deliveries import Authentication, Export, SftpTarget
 from rosterd.documents.repositories import (
     Freeze,
+    Level,
     Limit,
     Limits,
+    Policies,
     Release,
     Repository,
     Suspended,
@@ -69,6 +71,7 @@ __all__ = [
     "ExportTemplate",
     "Fields",
     "Freeze",
+    "Level",
     "Limit",
     "Limits",
     "Listing",
@@ -80,6 +83,7 @@ __all__ = [
     "People",
     "PeopleWhere",
     "Permission",
+    "Policies",
     "Release",
     "Repository",
     "Rest",
@@ -99,13 +103,7 @@ __all__ = [
 ]
 
 AnyDocument = (
-    Application
-    | Permission
-    | SftpTarget
-    | Listing
-    | RosterSource
-    | ExportTemplate
-    | Repository
+    Application | Permission | SftpTarget | Listing | RosterSource | ExportTemplate | Repository
 )
 
 KINDS: Mapping[str, type[AnyDocument]] = MappingProxyType(

@@ -129,6 +129,47 @@ class Suspended(values.Model):
     """Since when: after two weeks `rosterd status` reminds of it."""
 
 
+Level = Literal["off", "warning", "error"]
+
+
+class Policies(values.Model):
+    """What the district forbids itself: `off`, `warning`, or `error`, with which no commit that does
+    it is accepted. To lift an error takes a commit of its own, before the one that makes use of it.
+    """
+
+    demographics_without_agreement: Annotated[
+        Level, Field(alias="demographics-without-agreement")
+    ] = "warning"
+    """Demographics go to an application without an agreement."""
+    full_access_without_agreement: Annotated[
+        Level, Field(alias="full-access-without-agreement")
+    ] = "warning"
+    """access: full for an application without an agreement."""
+    metadata_shared_without_agreement: Annotated[
+        Level, Field(alias="metadata-shared-without-agreement")
+    ] = "warning"
+    """A metadata field is shared with an application without an agreement."""
+    passwords_shared: Annotated[Level, Field(alias="passwords-shared")] = "warning"
+    """users.password is shared."""
+    sftp_direct_publish: Annotated[Level, Field(alias="sftp-direct-publish")] = "warning"
+    """A file is written in place, so that a vendor may read half of it."""
+    development_with_full_access: Annotated[Level, Field(alias="development-with-full-access")] = (
+        "warning"
+    )
+    """access: full for an application whose listing says `development`."""
+    agreement_missing: Annotated[Level, Field(alias="agreement-missing")] = "off"
+    """An application gets anything without an agreement. The district's own applications, whose
+    company is the district's title, need none, here and above."""
+    owner_missing: Annotated[Level, Field(alias="owner-missing")] = "off"
+    """An application has no owner."""
+    no_expiry: Annotated[Level, Field(alias="no-expiry")] = "off"
+    """A grant ends neither with its permission nor with an agreement."""
+
+    def levels(self) -> dict[str, Level]:
+        """Name of the policy, as files say it -> its level."""
+        return self.model_dump(by_alias=True)
+
+
 class Repository(values.Document):
     """What holds for the whole repository: the file rosterd.yaml at its top."""
 
@@ -145,6 +186,8 @@ class Repository(values.Document):
     """Who answers for this repository."""
     exclude: selecting.PeopleWhere | None = None
     """People who are never shared, with full access neither."""
+    policies: Policies = Policies()
+    """What the district forbids itself."""
     limits: Limits = Limits()
     """How much may change at once."""
     hold_days: Annotated[int, Field(ge=1, le=366)] = 7

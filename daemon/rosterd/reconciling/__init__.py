@@ -355,6 +355,16 @@ class Reconciling:
                 f"{count} problem{'s' if count != 1 else ''} in the documents of {commit[:12]}",
                 problems=candidate.problems,
             )
+        accepted = self._worlds.current.config
+        forbidden = configs.forbidden(candidate.loaded, accepted) if accepted is not None else ()
+        if forbidden:
+            raise conditions.Stop(
+                "Valid",
+                "Policy",
+                f"the accepted policies forbid {commit[:12]}, whatever its own say: to lift one takes"
+                " a commit of its own",
+                problems=forbidden,
+            )
         return candidate.config, candidate
 
     def _tick(self) -> None:
