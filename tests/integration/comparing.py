@@ -17,13 +17,23 @@ Record = dict[str, Any]
 Records = dict[str, dict[str, Record]]
 
 _LISTS = frozenset(
-    {"grades", "subjects", "subjectCodes", "periods", "termSourcedIds", "agentSourcedIds", "roles"}
+    {
+        "grades",
+        "subjects",
+        "subjectCodes",
+        "periods",
+        "termSourcedIds",
+        "agentSourcedIds",
+        "orgSourcedIds",
+        "roles",
+    }
 )
 # column → member, where they are called otherwise
 _MEMBERS: Mapping[str, str] = {
     "parentSourcedId": "parent",
     "schoolYearSourcedId": "schoolYear",
     "orgSourcedId": "org",
+    "orgSourcedIds": "orgs",
     "courseSourcedId": "course",
     "schoolSourcedId": "school",
     "termSourcedIds": "terms",
@@ -40,16 +50,17 @@ _RESOURCES: Mapping[str, tuple[str, str]] = {
     "courseResources": ("courses", "courseSourcedId"),
     "userResources": ("users", "userSourcedId"),
 }
+_PROFILE = "urn:rosterd:profile:"
 _LEFT_OUT = frozenset({"status", "dateLastModified", "children"})
 # REST 1.2 requires them, and the sourcedId stands in where a record has none
 _STAND_INS: Mapping[str, str] = {"orgs": "identifier", "courses": "courseCode"}
 
 
-def delivered(path: Path) -> Records:
-    """The records of a delivered 1.2 zip; every file in it is used, or it is an assertion."""
+def delivered(path: Path, version: str = "1.2") -> Records:
+    """The records of a delivered zip; every file in it is used, or it is an assertion."""
     tables = _tables(path)
     manifest = {row["propertyName"]: row["value"] for row in tables.pop("manifest")}
-    assert manifest["oneroster.version"] == "1.2"
+    assert manifest["oneroster.version"] == version
     bulk = {name.removeprefix("file.") for name, value in manifest.items() if value == "bulk"}
     assert bulk == tables.keys(), "the manifest names other files than there are"
     found: Records = {}
@@ -61,12 +72,23 @@ def delivered(path: Path) -> Records:
         role = _cells(row)
         role.pop("sourcedId")
         found["users"][role.pop("user")].setdefault("roles", []).append(role)
+    for row in tables.pop("userProfiles", []):
+        profile = _cells(row)
+        owner = found["users"][profile.pop("user")]
+        owner.setdefault("userProfiles", []).append(_profile(profile))
     for name, (collection, column) in _RESOURCES.items():
         for row in tables.pop(name, []):
             owner = found[collection][row[column]]
             owner.setdefault("resources", []).append(row["resourceSourcedId"])
     assert not tables, f"more files than were compared: {sorted(tables)}"
     return found
+
+
+def _profile(row: Record) -> Record:
+    """A row as REST has it; the profiles of these rosters have one credential each."""
+    profile = {"profileId": _PROFILE + row.pop("sourcedId")}
+    credential = {"type": row.pop("credentialType"), "username": row.pop("username")}
+    return {**profile, **row, "credentials": [credential]}
 
 
 def _tables(path: Path) -> dict[str, list[dict[str, str]]]:
@@ -84,10 +106,15 @@ def _cells(row: Mapping[str, str]) -> Record:
     for column, cell in row.items():
         if column in _LEFT_OUT or not cell:
             continue
+        if column.startswith("metadata."):
+            record.setdefault("metadata", {})[column.removeprefix("metadata.")] = cell
+            continue
         name = _MEMBERS.get(column, column)
         if column == "userIds":
             pairs = re.findall(r"\{([^:}]*):([^}]*)\}", cell)
             record[name] = [{"type": kind, "identifier": each} for kind, each in pairs]
+        elif column == "userProfileSourcedId":
+            record["userProfile"] = _PROFILE + cell
         elif column in _LISTS:
             record[name] = cell.split(",")
         else:

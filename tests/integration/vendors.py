@@ -330,10 +330,11 @@ async def service(
     vendors: Mapping[str, Vendor] = VENDORS,
     records: Mapping[str, Iterable[Record]] | None = None,
     listen: settings.Listen | None = None,
+    documents: configs.Config | None = None,
 ) -> AsyncIterator[Service]:
-    """All of it, over a store in `folder`."""
+    """All of it, over a store in `folder`; `documents` instead of those of `vendors`."""
     clock = Clock()
-    made = config(vendors)
+    made = documents or config(vendors)
     pages = Pages({name: list(rows) for name, rows in (records or district()).items()})
     world = worlds.World(
         config=made,
