@@ -5,10 +5,12 @@ import base64
 import contextlib
 import hmac
 import json
+import logging
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ import apsw
 import pytest
 from prometheus_client import parser
 
-from rosterd import git, running, settings, watching
+from rosterd import building, git, running, settings, watching
 from tests.integration import configs_in_git as texts
 from tests.integration import git_repositories as repositories
 
@@ -320,6 +322,41 @@ async def test_a_scrape_counts_what_vendors_asked_and_no_person(tmp_path: Path) 
     assert 'rosterd_requests_total{application="math",kind="rest",status="200"} 1.0' in text
 
 
+async def test_an_agreement_ends_at_midnight_where_the_district_is_and_is_told_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = [datetime(2026, 10, 3, 16, tzinfo=UTC)]
+    monkeypatch.setattr(building, "now", lambda: clock[0])
+    monkeypatch.setattr(running, "DAY_CHECK", 0.01)
+    caplog.set_level(logging.INFO)
+    files: dict[str, str | bytes | None] = {
+        "rosterd.yaml": texts.REPOSITORY.replace("UTC", "America/New_York"),
+        "applications/math.yaml": texts.application(
+            "math", more='agreement: {reference: "7", expires: 2026-10-09}\n'
+        ),
+    }
+
+    async def told() -> tuple[str | None, list[str]]:
+        (math, _) = await here.daemon.desk.applications()
+        return math["refusal"], [each["message"] for each in here.daemon.desk.status()["endings"]]
+
+    async with serving(tmp_path, files=files) as here:
+        assert await told() == (
+            None,
+            ["math: its agreement ends in 6 days, its last day is 2026-10-09; then it is refused"],
+        )
+        clock[0] = datetime(2026, 10, 10, 3, 59, 59, tzinfo=UTC)  # a second before midnight there
+        await holds(lambda: here.daemon.served.current.today == date(2026, 10, 9))
+        assert (await told())[0] is None
+        clock[0] = datetime(2026, 10, 10, 4, tzinfo=UTC)
+        await holds(lambda: here.daemon.served.current.today == date(2026, 10, 10))
+        assert await told() == ("its agreement expired on 2026-10-09", [])
+        scrape = await here.get("/metrics")
+        assert 'rosterd_application_refused{application="math"} 1.0' in scrape
+    days = [each for each in caplog.messages if each.startswith("math: its agreement ends")]
+    assert [each.split(",")[0] for each in days][-1] == "math: its agreement ends today"
+
+
 # ---------------------------------------------------------------- policies
 
 
@@ -330,7 +367,7 @@ def policy(level: str) -> str:
 async def test_a_commit_that_lifts_a_policy_cannot_break_it_as_well(tmp_path: Path) -> None:
     sharing = {"permissions/math.yaml": texts.basic("math", "title~'m'", "demographics: true\n")}
     async with serving(tmp_path, files={"rosterd.yaml": policy("error")}) as here:
-        first = here.daemon.served.current.commit
+        first = here.daemon.served.current.commit or ""
         here.site.commit({**sharing, "rosterd.yaml": policy("off")}, by=here.alice)
         here.site.push()
 
@@ -427,7 +464,8 @@ async def test_a_start_serves_nothing_of_an_edited_store_until_git_was_asked(
     tamper(tmp_path, EDIT, "permissions/math.yaml", WIDER)
 
     async with again(machine) as daemon:
-        assert daemon.served.current.config is None  # the first pass has not run yet
+        begun = daemon.served.current  # the first pass has not run yet
+        assert begun.config is None
         status = await daemon.reconciling.reconcile()
         config = daemon.served.current.config
         assert (status.reason, status.accepted) == ("Applied", commit)
