@@ -96,6 +96,7 @@ class Operating:
             "warnings": [
                 *([problem] if (problem := self.people.problem) else []),
                 *guards.warnings(self.served.current),
+                *([keyless] if (keyless := self.reconcile_loop.keyless) else []),
             ],
         }
 

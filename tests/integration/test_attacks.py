@@ -5,7 +5,9 @@ what is served stays what two people vouched for, and the loop goes on judging w
 """
 
 import asyncio
+import dataclasses
 import json
+import logging
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -16,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from rosterd import reconciling
+from rosterd import reconciling, statements
+from rosterd.git import clones
 from tests.integration import configs_in_git as texts
 from tests.integration import git_repositories as repositories
 from tests.integration.test_reconciling import MATH, WIDER, Place
@@ -229,6 +232,15 @@ class Besieged(Place):
 
     def push_ref(self, target: str, ref: str) -> None:
         self.site.git("push", "-q", "-f", "origin", f"{target}:{ref}")
+
+    def tree_with(self, files: Files) -> str:
+        """The tree of the first commit with these files in it."""
+        self.site.git("checkout", "-q", "-f", "--detach", self.first)
+        self.site.write(files)
+        self.site.git("add", "-A")
+        tree = self.site.git("write-tree")
+        self.site.git("checkout", "-q", "-f", "main")
+        return tree
 
     def import_commits(self, *changes: bytes) -> None:
         """One commit on main for each, past whatever git's other commands would refuse."""
@@ -549,3 +561,139 @@ async def test_a_statement_from_the_time_to_come_counts_nothing(place: Besieged)
     assert "which is still to come" in status.ignored[0]
     place.time = None
     assert (await place.look()).accepted == commit
+
+
+async def test_a_lost_store_brings_no_approval_back(place: Besieged) -> None:
+    commit = place.site.commit(WIDER, by=place.alice)
+    place.site.push()
+    await place.approve(commit, place.bob)
+    assert (await place.look()).accepted == commit
+    revert = place.site.commit({MATH: BASIC}, by=place.alice)
+    place.site.push()
+    await place.approve(revert, place.bob)
+    assert (await place.look()).accepted == revert
+    for store in place.stores:
+        await store.close()
+    place.stores = []
+    for path in place.folder.glob("state/state.db*"):
+        path.unlink()
+    place.pin.unlink()
+    await place.again()
+
+    status = await place.look()
+    assert (status.reason, place.served.current.config) == ("NotPinned", None), "no first-use trust"
+
+    place.pin.write_text(f"{revert}\n")
+    assert (await place.look()).accepted == revert
+    place.site.commit(WIDER, by=place.alice)
+    place.site.push()
+    status = await place.look()
+    assert (status.reason, status.accepted) == ("NotVouched", revert)
+
+
+async def test_a_forge_that_is_gone_is_told_by_the_time_of_the_last_look(place: Besieged) -> None:
+    seen = place.loop.status.fetched
+    place.site.bare.rename(place.folder / "gone.git")
+
+    status = await place.look()
+
+    assert (status.reason, status.fetched, status.accepted) == ("Temporary", seen, place.first)
+    (place.folder / "gone.git").rename(place.site.bare)
+    assert (await place.look()).fetched != seen
+
+
+async def test_an_octopus_merge_brings_what_was_approved_and_nothing_else(place: Besieged) -> None:
+    none = "permissions/none.yaml"
+    wider = said("[east]", "[east, west]", NONE)
+    tips = []
+    for name, files in (("one", WIDER), ("two", {none: wider})):
+        place.site.git("checkout", "-q", "-b", name, place.first)
+        tips.append(place.site.commit(files, by=place.alice))
+        await place.approve(name, place.bob)
+    place.site.git("checkout", "-q", "main")
+    place.site.git("merge", "-q", "--no-ff", "--no-edit", *tips, by=place.alice)
+    merge = place.site.head()
+    assert len(place.site.git("log", "-1", "--format=%P").split()) == 3
+    smuggled = place.site.git(
+        *("-c", "user.name=x", "-c", "user.email=x", "commit-tree", "-m", "octopus"),
+        *(word for parent in (place.first, *tips) for word in ("-p", parent)),
+        place.tree_with({"permissions/off.yaml": texts.permission("off", "full") + "# more\n", none: wider, MATH: WIDER[MATH]}),
+    )  # fmt: skip
+    place.site.git("push", "-q", "origin", f"{smuggled}:refs/heads/main")
+    status = await place.look()
+    assert [missing.path for missing in status.missing] == ["permissions/off.yaml"]
+
+    place.site.git("push", "-q", "-f", "origin", f"{merge}:refs/heads/main")
+    status = await place.look()
+    assert (status.reason, status.accepted) == ("Applied", merge), status.message
+
+
+async def test_a_bots_key_for_commits_approves_nothing(place: Besieged) -> None:
+    bot = place.site.person("bot", listed=False)
+    place.site.allow(bot, 'namespaces="git"')
+    commit = place.site.commit(WIDER, by=place.alice)
+    place.site.push()
+
+    await place.approve(commit, bot)
+    status = await place.look()
+
+    assert (status.reason, status.missing[0].people) == ("NotVouched", (place.alice.email,))
+    assert "its key is not listed" in status.ignored[0]
+
+
+async def test_a_commit_changes_nothing_about_who_has_to_agree(place: Besieged) -> None:
+    mallory = place.site.person("mallory", listed=False)
+    policy: Files = {
+        ".github/CODEOWNERS": "* @mallory\n",
+        "CODEOWNERS": "* @mallory\n",
+        "allowed_signers": f"mallory@district.example {mallory.public}\n",
+        "revoked_keys": "",
+        "rosterd.toml": "[review]\npeople = 0\n",
+        MATH: texts.permission("math", "full"),
+    }
+
+    ended = await place.attacked(policy, by=mallory)
+
+    assert {missing.path for missing in ended.missing} == policy.keys()
+    assert {(missing.needed, missing.have) for missing in ended.missing} == {(2, 0)}
+
+
+async def test_contents_of_another_sha256_than_was_signed_count_nothing(place: Besieged) -> None:
+    """As if somebody had found two contents of one object id."""
+    commit = place.site.commit(WIDER, by=place.alice)
+    place.site.push()
+    clone = clones.Clone(place.site.clone)
+    change = await clone.change(f"{place.first}..{commit}", None)
+    now = datetime.now(UTC)
+    for member in ("old_sha256", "new_sha256"):
+        other = tuple(
+            dataclasses.replace(each, **{member: "0" * 64}) for each in change.transitions
+        )
+        claim = statements.Claim("forge", "main", other, now, now + timedelta(days=1), member)
+        signed = statements.payload(claim)
+        blob = statements.sealed(signed, await clone.sign(signed, str(place.bob.key)))
+        ref, _ = await clone.keep(blob, commit)
+        place.site.git("push", "-q", "origin", f"{ref}:{ref}")
+
+    status = await place.look()
+
+    assert (status.reason, status.missing[0].people) == ("NotVouched", (place.alice.email,))
+
+
+async def test_lists_of_keys_that_are_not_there_are_told_before_anything_waits(
+    place: Besieged, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.site.revoked.unlink()
+    loop = await place.again()
+    with caplog.at_level(logging.WARNING):
+        await place.look()
+
+    assert str(place.site.revoked) in loop.keyless
+    assert "nobody's key counts" in caplog.text
+    place.site.revoked.write_text("")
+    place.site.allowed.rename(place.folder / "elsewhere")
+    await place.look()
+    assert str(place.site.allowed) in loop.keyless
+    (place.folder / "elsewhere").rename(place.site.allowed)
+    await place.look()
+    assert loop.keyless == ""

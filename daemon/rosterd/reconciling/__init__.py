@@ -109,6 +109,11 @@ class Reconciling:
         return self._vouching.rule
 
     @property
+    def keyless(self) -> str:
+        """Why nobody's key counts now, so that nothing can be accepted; "" when all is well."""
+        return self._recording.problem
+
+    @property
     def corrected(self) -> int:
         """How often the store was found changed by somebody else, and put right, since the start."""
         return self._drifting.corrected
@@ -302,7 +307,7 @@ class Reconciling:
                 "Vouched", "HistoryRewritten", f"the branch does not descend from the pin {pin}"
             )
         config, candidate = await self._valid(pin)
-        proof = applying.Proof("pinned by the administrator of this machine", ())
+        proof = await self._vouching.pinned(pin)
         occasion = await self._recording.occasion(None, pin, self._telling.trigger)
         await self._applying.apply(candidate, config, lambda _: proof, occasion)
 

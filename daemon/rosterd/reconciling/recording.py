@@ -73,6 +73,13 @@ class Recording:
             note = chain.Note("keys", chain.DAEMON, subject, self._clock(), {**found, "why": why})
             await self._store.run(lambda kept: kept.note(note))
             self._keys = found
+            if self.problem:
+                _log.warning("nobody's key counts: %s", self.problem)
+
+    @property
+    def problem(self) -> str:
+        """Why nobody's key counts: a list that is not there or cannot be read; "" when all is well."""
+        return str((self._keys or {}).get("problem", ""))
 
     async def occasion(self, former: str | None, commit: str, trigger: str) -> Occasion:
         """What the mirror knows of the way from one commit to the other."""

@@ -14,6 +14,9 @@ from rosterd import chain, errors, git, plans, settings, statements, storage
 from rosterd.git import people, witnesses
 from rosterd.reconciling import applying, conditions, reviewing
 
+_HISTORY = 20_000
+"""Commits before a pin whose changes have had their turn."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
@@ -126,6 +129,15 @@ class Vouching:
             raise conditions.Stop(
                 "Vouched", "Keys", error.args[0], problems=error.problems
             ) from error
+
+    async def pinned(self, commit: str) -> applying.Proof:
+        """What lets the first commit be applied: the administrator's word. All that its history went
+        through has had its turn, so that no approval from before a lost store comes back.
+        """
+        lines = await self._mirror.commits(f"--max-count={_HISTORY}", commit)
+        passed = [each for own in await self._mirror.own_changes(lines) for each in own.transitions]
+        counted = storage.Counted(turned=statements.turned((), passed))
+        return applying.Proof("pinned by the administrator of this machine", (), counted)
 
     @contextlib.contextmanager
     def wanting(self, rewrite: Rewrite) -> Iterator[None]:
