@@ -186,13 +186,11 @@ def _narrows(old: documents.AnyDocument | None, new: documents.AnyDocument | Non
 
 def change(was: Documents, now: Documents) -> str:
     """The name of what changed between two sets of documents, whatever it moves."""
-    return _named(
-        [
-            [path, _digest(was.get(path)), _digest(now.get(path))]
-            for path in sorted(was.keys() | now.keys())
-            if was.get(path) != now.get(path)
-        ]
+    digests = (
+        [path, _digest(was.get(path)), _digest(now.get(path))]
+        for path in sorted(was.keys() | now.keys())
     )
+    return _named([each for each in digests if each[1] != each[2]])
 
 
 def roster_change(application: str, generation: int, today: date | None = None) -> str:
