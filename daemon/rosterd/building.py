@@ -41,7 +41,12 @@ from rosterd.web import hooks, operators
 
 _log = logging.getLogger(__name__)
 
-SILENCE: Final[Mapping[str, float]] = {"reconciling": 180.0, "importing": 180.0, "exporting": 180.0, "requesting": 180.0}
+SILENCE: Final[Mapping[str, float]] = {
+    "reconciling": 180.0,
+    "importing": 180.0,
+    "exporting": 180.0,
+    "requesting": 180.0,
+}
 """Seconds a loop may show no sign of life before the watchdog goes hungry. A pass ticks between its
 steps, and each step has its own deadline well below this."""
 LEAD: Final = timedelta(seconds=5)
@@ -103,9 +108,7 @@ async def build(
     )
     people = operators.Operators(machine.console.tokens)
     hook = (
-        hooks.Hooks(machine.webhook, loops.hooked)
-        if (machine.webhook.scheme is not None)
-        else None
+        hooks.Hooks(machine.webhook, loops.hooked) if (machine.webhook.scheme is not None) else None
     )
     if hook is not None:
         stack.callback(hook.close)
@@ -125,6 +128,7 @@ async def build(
         requests_loop=loops.requesting,
         keys=keys,
         blocking=blocking.Blocking(store, served, keys, now, watch),
+        inquiries=disclosures.Inquiries(store, machine.state_db, machine.disclosures, named, now),
         book=book,
         pulse=pulse,
         people=people,
@@ -179,9 +183,7 @@ def _loops(
 ) -> _Loops:
     mirror = git.Mirror(machine.mirror, machine.repository)
     return _Loops(
-        reconciling.Reconciling(
-            machine, mirror, store, served, keys=keys, watch=watch, clock=now
-        ),
+        reconciling.Reconciling(machine, mirror, store, served, keys=keys, watch=watch, clock=now),
         importing.Importing(
             folder=machine.generations,
             limits=machine.imports,
@@ -257,9 +259,7 @@ async def _restored(store: storage.Storage, machine: settings.Settings) -> world
     return await guards.restored(store, machine.generations, world)
 
 
-async def turn_day(
-    served: worlds.Worlds, store: storage.Storage, watch: disclosures.Watch
-) -> bool:
+async def turn_day(served: worlds.Worlds, store: storage.Storage, watch: disclosures.Watch) -> bool:
     """Begin a new day if there is one; what applications lose by it is stored."""
 
     async def record(old: worlds.World, new: worlds.World) -> None:

@@ -37,6 +37,7 @@ KINDS: Final[Mapping[str, str]] = {
     "stopped": "{subject} is refused while its change is held: {why}",
     "blocked": "{actor} blocked {subject}: {reason}",
     "unblocked": "{actor} let {subject} go on: {reason}",
+    "inquiry": "{actor} asked who had seen and received the records of {subject}",
     "carried-over": "actions that an earlier version kept without a chain",
 }
 """Every kind of record -> the sentence that it states; braces name members of its entry."""

@@ -17,6 +17,7 @@ from rosterd import (
     blocking,
     configs,
     credentials,
+    disclosures,
     exporting,
     guards,
     importing,
@@ -58,6 +59,7 @@ class Operating:
     requests_loop: requesting.Requesting
     keys: credentials.Credentials
     blocking: blocking.Blocking
+    inquiries: disclosures.Inquiries
     book: ledger.Ledger
     pulse: readiness.Pulse
     people: operators.Operators
@@ -94,9 +96,9 @@ class Operating:
             ],
             "endings": self._endings(),
             "warnings": [
+                *([keyless] if (keyless := self.reconcile_loop.keyless) else []),
                 *([problem] if (problem := self.people.problem) else []),
                 *guards.warnings(self.served.current),
-                *([keyless] if (keyless := self.reconcile_loop.keyless) else []),
             ],
         }
 
@@ -299,6 +301,21 @@ class Operating:
     async def reveal(self, application: str, who: str) -> Sequence[credentials.Pair]:
         """Key and secret, on record under `who`."""
         return await self.keys.reveal(application, who)
+
+    async def seen(self, application: str, moment: datetime) -> Mapping[str, Any]:
+        """What an application could see at a moment."""
+        return await self.inquiries.view(application, moment)
+
+    async def person(
+        self, sourced_id: str, who: str, *, since: datetime | None, until: datetime | None
+    ) -> Mapping[str, Any]:
+        """Who could see and who received the records of one person, on record under `who`."""
+        answer = await self.inquiries.student(sourced_id, who, since=since, until=until)
+        config = self.served.current.config
+        titles = {name: each.title for name, each in config.applications.items()} if config else {}
+        for each in answer["applications"]:
+            each["title"] = titles.get(each["application"])
+        return answer
 
     async def block(self, application: str, reason: str, who: str) -> None:
         """Stop it at once, on record under `who`."""

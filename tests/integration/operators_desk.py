@@ -106,6 +106,16 @@ class Desk:
             "guards": self.guards,
         }  # fmt: skip
 
+    async def seen(self, application: str, moment: datetime) -> dict[str, Any]:
+        self.asked.append(("seen", application, moment.isoformat()))
+        return {"application": application}
+
+    async def person(
+        self, sourced_id: str, who: str, *, since: datetime | None, until: datetime | None
+    ) -> dict[str, Any]:
+        self.asked.append(("person", sourced_id))
+        return {"applications": []}
+
     async def block(self, application: str, reason: str, who: str) -> None:
         self.asked.append(("block", application, reason))
 

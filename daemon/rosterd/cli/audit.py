@@ -11,6 +11,8 @@ class _Audit(cli.Commands):
         "show": ("rosterd.cli.trail", "show"),
         "verify": ("rosterd.cli.trail", "verify"),
         "export": ("rosterd.cli.trail", "export"),
+        "view": ("rosterd.cli.disclosing", "view"),
+        "student": ("rosterd.cli.disclosing", "student"),
     }
 
 

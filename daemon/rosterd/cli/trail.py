@@ -25,7 +25,7 @@ _store: Final = click.option(
 )
 
 
-class _Moment(click.ParamType[datetime]):
+class Moment(click.ParamType[datetime]):
     """A date or a time, UTC unless it says otherwise; `last` makes a date the end of that day."""
 
     name = "DATE|TIME"
@@ -52,8 +52,8 @@ class _Moment(click.ParamType[datetime]):
 @asking.settings_option
 @_store
 @asking.json_option
-@click.option("--since", type=_Moment(), default=None, help="From this day or time on.")
-@click.option("--until", type=_Moment(last=True), default=None, help="Up to this day or time.")
+@click.option("--since", type=Moment(), default=None, help="From this day or time on.")
+@click.option("--until", type=Moment(last=True), default=None, help="Up to this day or time.")
 @click.option("--kind", "kinds", multiple=True, help="Only this kind; may be given again.")
 @click.option("--application", default=None, help="Only what is about this application.")
 @click.option(
@@ -180,8 +180,8 @@ def verify(
 @click.command()
 @asking.settings_option
 @_store
-@click.option("--from", "since", type=_Moment(), default=None, help="First day or time.")
-@click.option("--to", "until", type=_Moment(last=True), default=None, help="Last day or time.")
+@click.option("--from", "since", type=Moment(), default=None, help="First day or time.")
+@click.option("--to", "until", type=Moment(last=True), default=None, help="Last day or time.")
 @click.option(
     "--format",
     "kind",

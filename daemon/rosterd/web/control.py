@@ -6,10 +6,11 @@ who that is. Reconciling is on both: it only looks sooner at what would be looke
 """
 
 import asyncio
+import contextlib
 import pwd
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, cast
@@ -110,6 +111,38 @@ async def _unblock(desk: desks.Desk, request: web.Request, who: str) -> object:
     return {"application": name, "blocked": False}
 
 
+async def _seen(desk: desks.Desk, request: web.Request, who: str) -> object:
+    moment = _moment(request.query, "at")
+    if moment is None:
+        raise errors.InputError("say at which time: at=2026-09-01T12:00:00Z")
+    return await desk.seen(request.match_info["name"], moment)
+
+
+async def _person(desk: desks.Desk, request: web.Request, who: str) -> object:
+    """The id comes in the body: what is in a path ends in logs."""
+    try:
+        body = orjson.loads(await request.read())
+    except orjson.JSONDecodeError as error:
+        raise errors.InputError("the body has to be JSON") from error
+    said = body if isinstance(body, dict) else {}
+    sourced_id = said.get("id")
+    if not isinstance(sourced_id, str) or not sourced_id:
+        raise errors.InputError('the body has to be {"id": "…"}, with since and until if you like')
+    since, until = _moment(said, "since"), _moment(said, "until")
+    return await desk.person(sourced_id, who, since=since, until=until)
+
+
+def _moment(said: Mapping[str, object], name: str) -> datetime | None:
+    text = said.get(name)
+    if text is None:
+        return None
+    with contextlib.suppress(ValueError):
+        moment = datetime.fromisoformat(str(text))
+        if moment.tzinfo is not None:
+            return moment
+    raise errors.InputError(f"{name} has to be a time like 2026-09-01T12:00:00Z")
+
+
 async def _said_reason(request: web.Request) -> str:
     try:
         body = orjson.loads(await request.read())
@@ -173,6 +206,8 @@ ENDPOINTS: Final = (
     Endpoint("GET", "/v1/records", _records, "operator", console=False),
     Endpoint("POST", "/v1/applications/{name}/block", _block, "operator", console=False),
     Endpoint("POST", "/v1/applications/{name}/unblock", _unblock, "operator", console=False),
+    Endpoint("GET", "/v1/applications/{name}/seen", _seen, "operator", console=False),
+    Endpoint("POST", "/v1/person", _person, "operator", console=False),
     Endpoint("GET", "/v1/secrets", _secrets, "operator", console=False),
     Endpoint("PUT", "/v1/secrets/{name}", _set_secret, "operator", console=False),
     Endpoint(

@@ -6,6 +6,7 @@ them names a person of a roster.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, Literal, NotRequired, Protocol, TypedDict
 
 from rosterd import credentials
@@ -398,6 +399,16 @@ class Desk(Protocol):
 
     async def reveal(self, application: str, who: str) -> Sequence[credentials.Pair]:
         """Key and secret, on record under `who`."""
+        ...
+
+    async def seen(self, application: str, moment: datetime) -> Mapping[str, Any]:
+        """What an application could see at a moment."""
+        ...
+
+    async def person(
+        self, sourced_id: str, who: str, *, since: datetime | None, until: datetime | None
+    ) -> Mapping[str, Any]:
+        """Who could see and who received the records of one person, on record under `who`."""
         ...
 
     async def block(self, application: str, reason: str, who: str) -> None:

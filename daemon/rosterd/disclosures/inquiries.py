@@ -1,0 +1,80 @@
+"""Asking who could see, and who received: on record, and beside the daemon's own work.
+
+A question about a person is itself an act with a pupil's data, so it is in the chain before it is
+answered, under who asked; of the person there is only the keyed digest. The answer is read through
+a connection of its own, so that no swap has to wait for an auditor.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from rosterd import chain, storage
+from rosterd.disclosures import answering, background, pseudonyms
+from rosterd.storage import sqlite
+
+T = TypeVar("T")
+
+
+class Inquiries:
+    """Answers auditors."""
+
+    def __init__(
+        self,
+        state: storage.Storage,
+        path: Path,
+        folder: Path,
+        named: pseudonyms.Pseudonyms,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """`path` is the store's file, `folder` the journal's."""
+        self._state = state
+        self._path = path
+        self._folder = folder
+        self._named = named
+        self._clock = clock
+
+    async def view(self, application: str, moment: datetime) -> background.Answer:
+        """What an application could see at a moment. Raises errors.InputError when it was not known
+        then.
+        """
+        return await self._read(lambda store: answering.view(store, application, moment))
+
+    async def student(
+        self,
+        sourced_id: str,
+        who: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> background.Answer:
+        """Who could see and who received the records of a person, on record under `who`.
+
+        Raises errors.InputError when nobody ever saw a person of that id.
+        """
+        subject = f"person:{self._named.digest(sourced_id).hex()}"
+        period: Mapping[str, str] = {
+            name: chain.text(moment)
+            for name, moment in (("since", since), ("until", until))
+            if moment is not None
+        }
+        note = chain.Note("inquiry", who, subject, self._clock(), period)
+        await self._state.run(lambda store: store.note(note))
+        folder, named = self._folder, self._named
+        return await self._read(
+            lambda store: answering.student(
+                store, folder, named, sourced_id, since=since, until=until
+            )
+        )
+
+    async def _read(self, work: Callable[[storage.Store], T]) -> T:
+        return await asyncio.to_thread(self._beside, work)
+
+    def _beside(self, work: Callable[[storage.Store], T]) -> T:
+        store = sqlite.open_store(self._path, readonly=True)
+        try:
+            return work(store)
+        finally:
+            store.close()
