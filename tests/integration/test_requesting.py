@@ -4,19 +4,22 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
+from click.testing import CliRunner
 
-from rosterd import plans, reconciling, requesting, settings
+from rosterd import cli, plans, reconciling, requesting, running, settings, watching
 from rosterd.git import inbox
 from tests.integration import configs_in_git as texts
 from tests.integration import forge_servers as servers
 from tests.integration import git_repositories as repositories
-from tests.integration import vendors
+from tests.integration import test_standing, vendors
 from tests.integration.test_reconciling import MATH, WIDER, Place
 from tests.unit import districts
 
@@ -502,3 +505,64 @@ async def test_a_status_that_is_refused_keeps_no_comment_back(
 
     assert "no such commit" in status.forge
     assert len(told.ours(1)) == 1
+
+
+# ---------------------------------------------------------------- the whole daemon
+
+
+async def test_status_and_console_show_open_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "refs", lambda _url: None)
+    site = repositories.Site(tmp_path)
+    alice = site.person("alice")
+    first = site.commit(texts.district(), by=alice)
+    site.push()
+    (tmp_path / "trusted_root").write_text(first + "\n")
+    (tmp_path / "operators").write_text(f"grace operator {sha256(b'token').hexdigest()}\n")
+    (tmp_path / "operators").chmod(0o600)
+    head = site.commit(FULL, by=alice)
+    site.git("push", "-q", "origin", "HEAD:refs/pull/4/head")
+    asked = settings.Requests(refs=("refs/pull/*/head",), poll=0.1)
+    machine = test_standing.machine(tmp_path, site, requests=asked)
+    started: asyncio.Future[tuple[running.Daemon, running.Listening]] = asyncio.Future()
+    stop = asyncio.Event()
+    task = asyncio.create_task(
+        running.serve(
+            machine,
+            ready=lambda daemon, ports: started.set_result((daemon, ports)),
+            stop=stop,
+            signals=False,
+        )
+    )
+    try:
+        await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
+        daemon, ports = started.result()
+        await until(lambda: len(daemon.requesting.status.requests) == 1)
+        console, authorized = f"http://127.0.0.1:{ports.console}", {"Authorization": "Bearer token"}
+        async with aiohttp.ClientSession(headers=authorized) as session:
+            async with session.get(f"{console}/v1/status") as answer:
+                told = (await answer.json())["requests"]
+            async with session.get(console) as answer:
+                page = " ".join((await answer.text()).split())
+        toml = tmp_path / "rosterd.toml"
+        toml.write_text(
+            f'[paths]\ncontrol_socket = "{machine.paths.control_socket}"\n'
+            f'[repository]\nid = "forge"\nurl = "{site.bare}"\n'
+            '[listen]\npublic_url = "http://127.0.0.1:1"\n'
+        )
+        words = ["status", "--settings", str(toml)]
+        shown = await asyncio.to_thread(CliRunner().invoke, cli.commands, words)
+    finally:
+        stop.set()
+        await asyncio.gather(task, return_exceptions=True)
+
+    (one,) = told["open"]
+    assert (one["number"], one["head"], one["state"]) == (4, head, "valid")
+    assert one["people"] == [alice.email]
+    assert "one-person" in one["warnings"]
+    assert '<h2 id="requests">Open requests</h2>' in page
+    assert f"<code>{head[:10]}</code>" in page
+    assert f"vouched for by {alice.email}" in page
+    assert "Open requests:" in shown.output
+    assert head[:12] in shown.output
