@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rosterd import documents
 
 if TYPE_CHECKING:
-    from rosterd.configs import Config
+    from rosterd.configs import Config, Grant
 
 Names = Mapping[str, str]
 """Former name -> name."""
@@ -54,12 +54,7 @@ def renamed(config: "Config", names: Names) -> "Config":
         name: each.model_copy(update={"application": now(each.application)})
         for name, each in config.targets.items()
     }
-    grants = {
-        now(name): replace(
-            grant, application=applications[now(name)], permission=permissions.get(now(name))
-        )
-        for name, grant in config.grants.items()
-    }
+    grants = {now(name): _granted(grant, now(name)) for name, grant in config.grants.items()}
     return replace(
         config,
         applications=MappingProxyType(applications),
@@ -67,6 +62,14 @@ def renamed(config: "Config", names: Names) -> "Config":
         targets=MappingProxyType(targets),
         grants=MappingProxyType(grants),
     )
+
+
+def _granted(grant: "Grant", name: str) -> "Grant":
+    permission = grant.permission
+    if permission is not None:
+        permission = permission.model_copy(update={"application": name})
+    application = grant.application.model_copy(update={"name": name})
+    return replace(grant, application=application, permission=permission)
 
 
 def _named(config: "Config", kind: str) -> dict[str, documents.AnyDocument]:
