@@ -179,14 +179,14 @@ class Desk:
         return [
             {
                 "target": "math-galaxy", "application": "math-galaxy",
-                "slot": "2026-10-05T05:35", "state": "delivered", "attempt": 1,
+                "slot": "2026-10-05T05:35", "state": "delivered", "attempt": 1, "mode": "bulk",
                 "started": "2026-10-05T05:35:00+00:00", "ended": "2026-10-05T05:35:04+00:00",
                 "file": "math-galaxy-2026-10-05.zip", "bytes": 1_204_551, "rows": 23_011,
                 "problem": "",
             },
             {
                 "target": "reading-lab", "application": "reading-lab", "slot": "2026-10-05T05:00",
-                "state": "failed", "attempt": 3, "started": "2026-10-05T05:00:00+00:00",
+                "state": "failed", "attempt": 3, "started": "2026-10-05T05:00:00+00:00", "mode": "bulk",
                 "ended": "2026-10-05T05:01:00+00:00", "file": "reading-lab.zip", "bytes": 0,
                 "rows": 0, "problem": "the server's host key is not the pinned one",
             },

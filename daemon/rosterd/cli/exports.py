@@ -41,6 +41,7 @@ def run_export(target: str, settings_path: Path, as_json: bool) -> None:
             [
                 ("target", answer["target"]),
                 ("state", _with_reason(answer)),
+                ("mode", answer["mode"]),
                 ("file", answer["file"] or "-"),
                 ("bytes", f"{answer['bytes']:,}"),
                 ("rows", f"{answer['rows']:,}"),
@@ -69,7 +70,18 @@ def list_exports(limit: int, settings_path: Path, as_json: bool) -> None:
         _print_json(answer)
     else:
         tables.show(
-            ["target", "slot", "state", "attempt", "started", "file", "bytes", "rows", "problem"],
+            [
+                "target",
+                "slot",
+                "state",
+                "attempt",
+                "started",
+                "mode",
+                "file",
+                "bytes",
+                "rows",
+                "problem",
+            ],
             [
                 (
                     each["target"],
@@ -77,6 +89,7 @@ def list_exports(limit: int, settings_path: Path, as_json: bool) -> None:
                     each["state"],
                     each["attempt"],
                     _time(each["started"]),
+                    each["mode"],
                     each["file"],
                     each["bytes"],
                     each["rows"],
