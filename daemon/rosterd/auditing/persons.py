@@ -33,8 +33,15 @@ _WORDS: Final = {
     "primaryOrg": "main school or org",
     "userProfiles": "accounts at the vendor",
     "agents": "related people (record ids)",
-    "demographics": "demographics",
+    "americanIndianOrAlaskaNative": "American Indian or Alaska Native",
+    "blackOrAfricanAmerican": "Black or African American",
+    "nativeHawaiianOrOtherPacificIslander": "Native Hawaiian or other Pacific Islander",
+    "asian": "Asian",
+    "demographicRaceTwoOrMoreRaces": "two or more races",
+    "hispanicOrLatinoEthnicity": "Hispanic or Latino ethnicity",
 }
+_CARRIED: Final = frozenset({"sourcedId", "status", "dateLastModified"})
+"""Members of every record, which the page names once."""
 _MASKS: Final = {"initial": "first letter only", "constant": "hidden", "year": "year only"}
 
 
@@ -44,13 +51,16 @@ def records(collection: str) -> str:
 
 
 def members(fields: Answer) -> str:
-    """Members in plain words, with what is done to them."""
-    masked = fields.get("masked", {})
+    """Members in plain words, with what is done to them; those that every record has only where
+    there is nothing else.
+    """
+    masked, sent = fields.get("masked", {}), fields.get("sent", ())
+    telling = [name for name in sent if name not in _CARRIED] or sent
     return ", ".join(
         f"{_word(name)} ({_MASKS.get(masked[name], masked[name])})"
         if name in masked
         else _word(name)
-        for name in fields.get("sent", ())
+        for name in telling
     )
 
 
@@ -117,10 +127,16 @@ def page(answer: Answer, *, person: str, made: datetime, version: str) -> str:
         version=version,
         style=markupsafe.Markup(style.read_text(encoding="utf-8")),  # noqa: S704 - ours, no input
         period=_period(answer),
+        kinds=_kinds,
         received=[each for each in answer["applications"] if each["did_receive"]],
         allowed_only=[each for each in answer["applications"] if not each["did_receive"]],
         short=_short,
     )
+
+
+def _kinds(entries: Sequence[Answer]) -> str:
+    """What kinds of records there are among entries."""
+    return ", ".join(dict.fromkeys(records(each["records"]) for each in entries))
 
 
 def _period(answer: Answer) -> str:
