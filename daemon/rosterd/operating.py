@@ -402,6 +402,7 @@ def _export(run: storage.Run) -> desk.Export:
         "attempt": run.attempt,
         "started": _text(run.started),
         "ended": _maybe(run.ended),
+        "mode": run.mode,
         "file": run.name,
         "bytes": run.bytes,
         "rows": sum((run.rows or {}).values()),

@@ -284,6 +284,8 @@ class Export(TypedDict):
     attempt: int
     started: str
     ended: str | None
+    mode: str
+    """bulk or delta."""
     file: str
     bytes: int
     rows: int
