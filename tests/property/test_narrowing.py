@@ -1,6 +1,9 @@
 """The law of structural narrowing: no roster exists on which it gives anybody anything."""
 
+import json
 import random
+import re
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import HealthCheck, assume, given, settings
@@ -8,6 +11,7 @@ from hypothesis import strategies as st
 
 from rosterd import access, pictures, plans, rosters
 from rosterd.oneroster import model
+from tests.property import rosters_strategies as strategies
 from tests.unit import districts
 
 ORGS = ["district", "east", "west"]
@@ -140,3 +144,187 @@ def test_a_narrowing_and_its_reverse_are_never_both_narrowings_of_different_gran
         roster = districts.roster()
         rows = [access.view(roster, districts.grant(rules), districts.TODAY).rows for rules in step]
         assert rows[0] == rows[1]
+
+
+# ---------------------------------------------------------------- each step of the list
+
+
+Rules = dict[str, Any]
+Step = Callable[[random.Random, strategies.District, Rules], Rules | None]
+"""Rules that are narrower by one entry of the list; None where it does not apply."""
+
+
+def _lower(dice: random.Random, district: strategies.District, rules: Rules) -> Rules | None:
+    return {**rules, "access": "none"}
+
+
+def _bare(dice: random.Random, district: strategies.District, rules: Rules) -> Rules | None:
+    return {"access": "none"}
+
+
+def _id_removed(dice: random.Random, district: strategies.District, rules: Rules) -> Rules | None:
+    places = [
+        (name, part)
+        for name in ("orgs", "courses", "classes")
+        if isinstance(rules.get(name), dict)
+        for part in ("ids", "under")
+        if len(rules[name].get(part, ())) > 1
+    ]
+    if not places:
+        return None
+    name, part = dice.choice(places)
+    held = dice.sample(rules[name][part], len(rules[name][part]) - 1)
+    return {**rules, name: {**rules[name], part: held}}
+
+
+def _part_added(dice: random.Random, district: strategies.District, rules: Rules) -> Rules | None:
+    name = dice.choice(["orgs", "courses", "classes"])
+    if name not in rules and name != "classes":
+        return None
+    parts = rules.get(name, {})
+    parts = {} if parts == "all" else parts
+    held = [each["sourcedId"] for each in district.records[name]]
+    offered = {
+        "ids": dice.sample(held, dice.randint(1, len(held))),
+        "where": dice.choice(strategies.WHERES[name]),
+        **({"current": True} if name == "classes" else {}),
+        **({"under": dice.sample(held, 1)} if name == "orgs" else {}),
+    }
+    part = dice.choice(sorted(offered))
+    return None if part in parts else {**rules, name: {**parts, part: offered[part]}}
+
+
+def _clause_added(dice: random.Random, district: strategies.District, rules: Rules) -> Rules | None:
+    names = ("orgs", "courses", "classes", "people")
+    places = [n for n in names if isinstance(rules.get(n), dict) and "where" in rules[n]]
+    if not places:
+        return None
+    name = dice.choice(places)
+    clause = dice.choice(strategies.WHERES["users" if name == "people" else name])
+    where = f"({rules[name]['where']}) AND ({clause})"
+    return {**rules, name: {**rules[name], "where": where}}
+
+
+def _people_narrowed(
+    dice: random.Random, district: strategies.District, rules: Rules
+) -> Rules | None:
+    people = rules.get("people", {})
+    if len(people.get("roles", ())) > 1:
+        return {**rules, "people": {**people, "roles": people["roles"][1:]}}
+    offered = {
+        "roles": ["student"],
+        "where": dice.choice(strategies.WHERES["users"]),
+        "current": True,
+    }
+    part = dice.choice(sorted(offered))
+    return None if people.get(part) else {**rules, "people": {**people, part: offered[part]}}
+
+
+def _switched_off(dice: random.Random, district: strategies.District, rules: Rules) -> Rules | None:
+    names = ("unenrolledUsers", "guardians", "demographics", "resources")
+    on = [name for name in names if rules.get(name)]
+    return {**rules, dice.choice(on): False} if on else None
+
+
+def _role_removed(dice: random.Random, district: strategies.District, rules: Rules) -> Rules | None:
+    named = [
+        name
+        for name in ("unenrolledUsers", "demographics")
+        if isinstance(rules.get(name), dict) and len(rules[name]["roles"]) > 1
+    ]
+    if not named:
+        return None
+    name = dice.choice(named)
+    return {**rules, name: {"roles": rules[name]["roles"][1:]}}
+
+
+def _withheld(dice: random.Random, district: strategies.District, rules: Rules) -> Rules | None:
+    fields = rules.get("fields", {})
+    left = [name for name in strategies.FIELDS if name not in fields.get("withhold", ())]
+    if not left:
+        return None
+    withhold = [*fields.get("withhold", ()), dice.choice(left)]
+    return {**rules, "fields": {**fields, "withhold": withhold}}
+
+
+def _unshared(dice: random.Random, district: strategies.District, rules: Rules) -> Rules | None:
+    fields = rules.get("fields", {})
+    if not fields.get("share"):
+        return None
+    fields = {**fields, "share": fields["share"][1:]}
+    kept = {name: value for name, value in fields.items() if value}
+    rules = {name: value for name, value in rules.items() if name != "fields"}
+    return {**rules, "fields": kept} if kept else rules
+
+
+def _sooner(dice: random.Random, district: strategies.District, rules: Rules) -> Rules | None:
+    day = dice.choice(["2026-02-28", "2026-06-30", "2026-12-31"])
+    return {**rules, "expires": day} if day < rules.get("expires", "9999") else None
+
+
+STEPS: tuple[Step, ...] = (
+    *(_lower, _bare, _id_removed, _part_added, _clause_added, _people_narrowed),
+    *(_switched_off, _role_removed, _withheld, _unshared, _sooner),
+)
+
+
+@st.composite
+def narrowed(draw: st.DrawFn) -> tuple[strategies.District, Rules, Rules]:
+    """A district, a permission with whatever a permission can say, and a narrower one."""
+    district = draw(strategies.any_district())
+    fields = draw(strategies.field_rules()) if draw(st.booleans()) else {}
+    fields = fields if fields.get("fields") else {}
+    old = draw(strategies.basic_rules(district)) | fields
+    dice = draw(strategies.DICE)
+    new = dict(old)
+    if draw(st.integers(0, 4)) == 0:
+        old = {"access": "full"} | fields
+    for step in draw(st.lists(st.sampled_from(STEPS), min_size=1, max_size=3)):
+        new = step(dice, district, new) or new
+    return district, old, new
+
+
+IDS = re.compile(r"<[a-z]+\d{3}>", re.IGNORECASE)
+
+
+@settings(suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow], deadline=None)
+@given(narrowed())
+def test_each_step_of_the_list_is_one_and_gives_nobody_anything(
+    narrower: tuple[strategies.District, Rules, Rules],
+) -> None:
+    district, *both = narrower
+    old, new = (strategies.grant_of(rules) for rules in both)
+    assume(old.permission != new.permission)
+    assert plans.narrowing.narrowing(old.permission, new.permission)
+
+    before, after = district.view(old), district.view(new)
+
+    if after.refusal is not None:
+        return
+    for collection in model.COLLECTIONS:
+        assert after.rows[collection] <= before.rows[collection], collection
+    shown = {
+        str(after.roster.sourced_id(name, row))
+        for name in model.COLLECTIONS
+        for row in after.rows[name]
+    }
+    for version in ("1.1", "1.2"):
+        was, is_ = pictures.Picture(before, version), pictures.Picture(after, version)
+        for collection in model.COLLECTIONS:
+            for row in after.rows[collection]:
+                _nothing_more(was.record(collection, row), is_.record(collection, row), shown)
+
+
+def _nothing_more(was: Rules, is_: Rules, shown: set[str]) -> None:
+    """Members and their parts were all there before; ids are those of records that are shown."""
+    assert is_.keys() <= was.keys()
+    for name, value in is_.items():
+        if value == was[name]:
+            continue
+        text = json.dumps(value)
+        found = set(IDS.findall(text))
+        assert found <= shown | set(IDS.findall(json.dumps(was[name]))), name
+        if name == "metadata":
+            assert value.items() <= was[name].items()
+        elif name not in {"roles", "role"}:  # one that is left out may have to be made up anew
+            assert found or value in ([], None), f"{name} was {was[name]} and is {value}"
