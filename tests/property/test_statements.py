@@ -1,5 +1,8 @@
 """Laws of the acceptance rule, over small worlds of people and contents."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,6 +67,39 @@ def test_what_carried_a_change_once_does_not_carry_it_again(
     again = statements.judge([change], stated, lambda _: 1, used).paths[0]
 
     assert again.have == 0
+
+
+BEFORE = datetime(2026, 9, 1, tzinfo=UTC)
+
+
+@given(
+    CHANGE,
+    st.lists(STATEMENTS, max_size=8),
+    st.lists(STEPS, max_size=3),
+    st.sets(st.integers(0, 7)),
+)
+def test_what_was_signed_before_a_change_was_undone_never_carries_it_again(
+    change: statements.Transition,
+    stated: list[statements.Statement],
+    passed: list[statements.Transition],
+    hidden: set[int],
+) -> None:
+    """Whichever of them the daemon was shown in time."""
+    signed = [replace(each, source="detached", made=BEFORE) for each in stated]
+    heard = [each for place, each in enumerate(signed) if place not in hidden]
+    back = statements.Transition(change.path, change.new, change.old)
+    turns: dict[tuple[str, statements.Blob], statements.Turn] = {}
+    for hour, (step, more) in enumerate([(change, passed), (back, [])]):
+        for path, left, reached in statements.turned([step], more):
+            time = BEFORE + timedelta(hours=hour)
+            old, new = ((path, left), (path, reached))
+            turns[old] = replace(turns.get(old, statements.Turn()), left=time)
+            turns[new] = replace(turns.get(new, statements.Turn()), reached=time)
+    used = statements.spent([change], passed, heard) | statements.spent([back], [], heard)
+
+    kept, _ = statements.fresh(signed, turns)
+
+    assert statements.judge([change], kept, lambda _: 1, used).paths[0].have == 0
 
 
 @given(CHANGE, st.lists(STATEMENTS, max_size=8), st.permutations(range(8)))
