@@ -20,13 +20,13 @@ from tests.bench import test_views as district
 from tests.unit import districts
 
 APPLICATIONS = 100
-_HEAD = {"apiVersion": "rosterd/v1"}
+_HEAD: dict[str, Any] = {"apiVersion": "rosterd/v1"}
 
 
 def config(seed: int) -> configs.Config:
     """A hundred applications; the permissions of another seed are others, every one of them."""
     dice = Random(seed)
-    files = {
+    files: dict[str, dict[str, Any]] = {
         "rosterd.yaml": {**_HEAD, "kind": "Repository", "name": "rosterd", "title": "D", "timezone": "UTC"}
     }  # fmt: skip
     for number in range(APPLICATIONS):

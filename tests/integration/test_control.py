@@ -188,7 +188,7 @@ async def test_the_console_answers_tokens_by_their_role(tmp_path: Path) -> None:
             path = endpoint.path.replace("{name}", "math-galaxy")
             for token, status in [(None, 401), ("wrong", 401), (VIEWER, 200), (OPERATOR, 200)]:
                 headers = bearer(token) if token else {}
-                body = {"documents": {}} if path == "/v1/plan" else None
+                body: Any = {"documents": {}} if path == "/v1/plan" else None
                 async with session.request(
                     endpoint.method, path, headers=headers, json=body
                 ) as response:

@@ -536,7 +536,8 @@ async def test_status_and_console_show_open_requests(
         )
     )
     try:
-        await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {task, started}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         daemon, ports = started.result()
         await until(lambda: len(daemon.requesting.status.requests) == 1)
         console, authorized = f"http://127.0.0.1:{ports.console}", {"Authorization": "Bearer token"}

@@ -184,10 +184,12 @@ class Forge:
         return form.format(**self._names, **names)
 
 
-def open_forge(requests: settings.Requests, branch: str) -> Forge:
+def open_forge(
+    requests: settings.Requests, branch: str, beat: Callable[[], None] = lambda: None
+) -> Forge:
     """The forge of the settings, with the token as its file holds it now.
 
-    Raises errors.TemporaryError when the token cannot be read.
+    `beat` is called before each request to it. Raises errors.TemporaryError when the token cannot be read.
     """
     if not (requests.forge and requests.api and requests.project and requests.token):
         raise AssertionError("the settings name a forge")
@@ -202,7 +204,7 @@ def open_forge(requests: settings.Requests, branch: str) -> Forge:
         "User-Agent": f"rosterd/{rosterd.__version__}",
         "Content-Type": "application/json",
     }
-    caller = calling.Caller(requests.api, headers, token, requests.timeout)
+    caller = calling.Caller(requests.api, headers, token, requests.timeout, beat)
     return Forge(requests.forge, requests.project, branch, caller)
 
 

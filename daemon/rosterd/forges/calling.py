@@ -59,12 +59,14 @@ class Caller:
         headers: Mapping[str, str],
         token: str,
         timeout: float,
-        clock: Callable[[], float] = time.time,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
-        """`headers` carry the token; `timeout` is in seconds; `clock` gives seconds since 1970."""
+        """`headers` carry the token; `timeout` is in seconds. `beat` is called before each request, and
+        every one of them ends by itself.
+        """
+        self._beat = beat
         self._base = base
         self._token = token
-        self._clock = clock
         self._session = aiohttp.ClientSession(
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=timeout),
@@ -121,6 +123,7 @@ class Caller:
         body = orjson.dumps(json) if json is not None else None
         try:
             for _ in range(_HOPS):
+                self._beat()
                 async with self._session.request(
                     method, url, data=body, allow_redirects=False
                 ) as response:
@@ -168,7 +171,7 @@ class Caller:
         left = headers.get("x-ratelimit-remaining", headers.get("ratelimit-remaining", ""))
         reset = headers.get("x-ratelimit-reset", headers.get("ratelimit-reset", ""))
         if status in {403, 429} and left == "0" and reset.isdigit():
-            return min(max(float(reset) - self._clock(), 1.0), _LONGEST_PAUSE)
+            return min(max(float(reset) - time.time(), 1.0), _LONGEST_PAUSE)
         return _SHORT_PAUSE if status == 429 else None
 
     def _words(self, text: str) -> str:

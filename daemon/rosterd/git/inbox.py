@@ -57,6 +57,7 @@ class Inbox(mirrors.Mirror):
 
     async def heads(self) -> list[Head]:
         """All heads that the settings' refs name, the newest request first."""
+        self.beat()
         answer = await self.programs.git(
             *("--git-dir=.", "ls-remote", "--quiet", "--", self._repository.url, *self._texts),
             folder=self.folder,

@@ -162,7 +162,7 @@ class Requesting:
         if (left := self._quiet_until - time.monotonic()) > 0:
             return None, f"the forge wants to be asked again later: in {int(left) + 1} s"
         try:
-            forge = forges.open_forge(requests, self._machine.repository.branch)
+            forge = forges.open_forge(requests, self._machine.repository.branch, self._tick)
             try:
                 return await work(forge), ""
             finally:
