@@ -124,9 +124,8 @@ async def _call_server(base: str, method: str, path: str, token: str, json: Any)
                 raise errors.InputError(f"cannot use {base}: it leads elsewhere; name that instead")
             answer: dict[str, Any] = await response.json()
     except (TimeoutError, aiohttp.ClientConnectorError) as error:
-        raise errors.TemporaryError(
-            f"cannot reach {base}: {error or 'it does not answer'}"
-        ) from error
+        reason = str(error) or "it does not answer"
+        raise errors.TemporaryError(f"cannot reach {base}: {reason}") from error
     except (aiohttp.ClientError, ValueError) as error:
         raise errors.TemporaryError(f"cannot understand the answer of {base}") from error
     return _fine(answer, response.status)
