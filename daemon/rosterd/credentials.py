@@ -134,9 +134,12 @@ class Credentials:
         now = self._clock()
         rows: list[storage.Credential] = []
         standing = [self._renamed(row, renamed) for row in self._rows.values()]
-        revoked = {row.application for row in standing}
+        mine: dict[str, list[storage.Credential]] = {}
+        for row in standing:
+            mine.setdefault(row.application, []).append(row)
+        revoked = set(mine)
         for name, application in sorted(config.applications.items()):
-            live = self._live(name, now, standing)
+            live = self._live(name, now, mine.get(name, ()))
             kept = list(self._successors(name, application.rest, now, live))
             rows.extend(self._resealed(row) for row in kept)
             if {row.key for row in live} <= {row.key for row in kept}:

@@ -5,6 +5,7 @@ whoever holds a roster answers each leaf with a bitmap, with the one evaluator t
 has too. Nothing here knows a roster.
 """
 
+import functools
 from dataclasses import dataclass
 
 from rosterd import documents
@@ -74,6 +75,7 @@ def people(narrowed: documents.People | None) -> People:
     )
 
 
+@functools.lru_cache(maxsize=16_384)  # a commit changes few of a repository's conditions
 def where(text: str, collection: str) -> filters.Tree:
     """The condition as a tree; raises filters.FilterError with the column in `text`."""
     return filters.parse(text, collection, VERSION)
