@@ -169,12 +169,12 @@ class _Backing:
     def _reading(
         self, collection: str, path: model.FieldPath, accepts: Callable[[_Values], bool]
     ) -> tuple[BitMap, BitMap]:
-        """(rows that a leaf accepts, rows that have a value): most texts are of one row only."""
-        found, valued = array("I"), array("I")
+        """Rows that a leaf accepts; rows that have a value, where those without are accepted too."""
+        found, valued, asked = array("I"), array("I"), accepts(())
         for batch in self._texts.texts(collection, path.key):
-            verdicts = {text: accepts((text,)) for text in {text for _, text in batch}}
-            found.extend([row for row, text in batch if verdicts[text]])
-            valued.extend([row for row, _ in batch])
+            fine = {text for text in {text for _, text in batch} if accepts((text,))}
+            found.extend([row for row, text in batch if text in fine] if fine else ())
+            valued.extend([row for row, _ in batch] if asked else ())
         return BitMap(found), BitMap(valued)
 
     def _quickly(
