@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import pytest
 
 from rosterd import configs, errors, sftp, storage
-from rosterd.exporting import bundles, standing
 from tests.integration import sshd, test_exporting, vendors
 from tests.property import nights
 
@@ -224,12 +223,10 @@ async def test_a_view_that_became_empty_is_no_delta(house: test_exporting.House)
     await house.serve(pages=pages(8, vendors.district(), users=everybody))
     run = await by_hand(house)
     assert (run.state, len(house.server.files())) == ("unchanged", 1)  # the change is held
-    world = house.served.current
-    emptied = world.newest("math")
-    standing_now = await standing.look(house.state, "math-sftp")
-    reason = bundles.refusal(emptied, standing_now.counts())
-    assert reason is not None
-    assert "there is no user" in reason
+    house.let_go(pages(8, vendors.district(), users=everybody))
+    refused = await by_hand(house)
+    assert (refused.state, len(house.server.files())) == ("refused", 1)
+    assert "there is no user" in refused.problem
 
 
 async def test_a_holding_that_began_later_is_no_base(

@@ -249,6 +249,35 @@ def test_a_secret_is_replaced_with_its_document(store: storage.Store) -> None:
     assert not store.delete_secret("password")
 
 
+def test_a_run_says_whether_it_was_everything(store: storage.Store) -> None:
+    store.save_run(replace(RUN, mode="delta"))
+    found = store.export_run(RUN.target, RUN.slot)
+    assert found is not None
+    assert found.mode == "delta"
+
+
+def test_a_target_has_the_base_it_stands_on_and_the_one_that_is_tried(store: storage.Store) -> None:
+    one = storage.Base("math-sftp", "slot-1", "form", NOON, b"rows", b"links", b"")
+    two, three, again = (
+        replace(one, slot=slot, links=links)
+        for slot, links in (("slot-2", b"2"), ("slot-3", b"3"), ("slot-3", b"4"))
+    )
+    other = replace(one, target="other")
+    store.keep_export_base(one, None)
+    store.keep_export_base(other, None)
+    store.keep_export_base(two, "slot-1")
+    assert store.export_bases("math-sftp") == [one, two]
+    store.keep_export_base(three, "slot-1")
+    store.keep_export_base(again, "slot-1")
+    assert store.export_bases("math-sftp") == [one, again]
+    store.keep_export_base(two, "slot-3")
+    assert store.export_bases("math-sftp") == [two, again]
+
+    store.forget_export_bases(["other"])
+    assert store.export_bases("math-sftp") == []
+    assert store.export_bases("other") == [other]
+
+
 def test_a_slot_is_one_run_however_often_it_is_tried(store: storage.Store) -> None:
     store.save_run(RUN)
     again = replace(RUN, attempt=2, state="failed", problem="cannot connect", ended=NOON)

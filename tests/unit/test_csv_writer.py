@@ -103,6 +103,27 @@ def test_a_user_of_1p1_has_one_role_and_nothing_newer() -> None:
     assert "pronouns" not in row
 
 
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+def test_of_what_left_a_delta_tells_the_least(version: str) -> None:
+    date = "2026-10-05T12:00:00.000Z"
+    gone = {**USER, "status": "tobedeleted", "dateLastModified": date}
+    kept: dict[str, Kept] = {}
+    counts = writer.write(
+        version,
+        lambda name: [gone] if name == "users" else [],
+        lambda name: kept.setdefault(name, Kept()),
+        mode="delta",
+    )
+
+    (row,) = rows(kept["users.csv"].data)
+    required = {each.name for each in files.FILES[version]["users"].columns if each.required}
+    assert {name for name, cell in row.items() if cell} == required | {"status", "dateLastModified"}
+    assert (row["status"], row["dateLastModified"]) == ("tobedeleted", date)
+    assert counts == {"users": 1}  # its links are told by who knows which were sent
+    assert b"file.users,delta" in kept["manifest.csv"].data
+    assert b"file.orgs,absent" in kept["manifest.csv"].data
+
+
 def test_ids_of_links_follow_from_what_is_linked() -> None:
     first = rows(write("1.2", users=[USER])["roles.csv"])
     other = {**USER, "givenName": "Other", "roles": list(reversed(USER["roles"]))}

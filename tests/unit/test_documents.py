@@ -232,6 +232,32 @@ def test_other_names_of_zips_are_refused(name: str) -> None:
         export(fileName=name)
 
 
+def test_the_first_file_of_deltas_says_that_it_is_bulk() -> None:
+    made = export(mode="delta", fileName="{mode}-{date}-{time}.zip")
+    slot = datetime(2027, 1, 5, 4, 30)  # noqa: DTZ001 - the local time of a slot
+
+    names = [
+        made.name(application="math", target="math-sftp", slot=slot, mode=mode)
+        for mode in ("bulk", "delta")
+    ]
+
+    assert names == ["bulk-20270105-0430.zip", "delta-20270105-0430.zip"]
+
+
+def test_no_delta_takes_the_place_of_one_that_nobody_read() -> None:
+    daily = {"when": None, "days": ["monday"], "time": "05:30", "mode": "delta"}
+
+    export(**daily, fileName="a-{date}.zip")
+    for wrong in (
+        {"mode": "delta"},
+        {"mode": "delta", "fileName": "a-{date}.zip"},
+        {"mode": "delta", "packaging": "files"},
+        {**daily, "fileName": "a-{time}.zip"},
+    ):
+        with pytest.raises(pydantic.ValidationError):
+            export(**wrong)
+
+
 def test_a_schedule_is_days_and_a_time_or_every_import() -> None:
     daily = export(days=["monday", "friday"], time="05:30", timezone="America/Chicago")
 
