@@ -6,6 +6,7 @@ import contextlib
 import hmac
 import json
 import logging
+import re
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable
@@ -19,6 +20,7 @@ import aiohttp
 import apsw
 import pytest
 from prometheus_client import parser
+from ruamel.yaml import YAML
 
 from rosterd import building, git, running, settings, watching
 from tests.integration import configs_in_git as texts
@@ -320,6 +322,31 @@ async def test_a_scrape_counts_what_vendors_asked_and_no_person(tmp_path: Path) 
     names = {family.name for family in parser.text_string_to_metric_families(text)}
     assert {"rosterd_requests", "rosterd_condition", "process_resident_memory_bytes"} <= names
     assert 'rosterd_requests_total{application="math",kind="rest",status="200"} 1.0' in text
+
+
+async def test_every_name_in_the_documented_alerts_is_in_a_scrape(tmp_path: Path) -> None:
+    """Rules about what nobody tells would never fire."""
+    text = (Path(__file__).parents[2] / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    (rules,) = [block for block in blocks if block.startswith("groups:")]
+    (group,) = YAML(typ="safe").load(rules)["groups"]
+    documented = set(re.findall(r"`((?:rosterd|process)_[a-z_]+)", text.partition("## Alerts")[0]))
+    async with serving(tmp_path) as here:
+        scrape = await here.get("/metrics")
+    families = list(parser.text_string_to_metric_families(scrape))
+    told = {
+        name for each in families for name in (each.name, f"{each.name}_total", "process_")
+    }  # a counter without a sample yet is there by its family alone
+
+    assert len(group["rules"]) > 10
+    for rule in group["rules"]:
+        names = set(re.findall(r"(?:rosterd|process)_[a-z_]+", rule["expr"]))
+        assert names, rule
+        assert names <= told, rule["alert"]
+    assert documented <= told
+    assert {each.name for each in families if each.name.startswith("rosterd_")} <= {
+        name.removesuffix("_total") for name in documented
+    }
 
 
 async def test_an_agreement_ends_at_midnight_where_the_district_is_and_is_told_before(
