@@ -4,6 +4,7 @@ One district exports, another one imports what it gets, be it everything or one 
 other. Whatever the second one then exports is what the first one would.
 """
 
+import functools
 import io
 import zipfile
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from rosterd import access, configs, generations, loading, pictures, samples, sc
 from rosterd.exporting import bundles
 from rosterd.generations import building, calling
 from rosterd.oneroster import model
-from rosterd.oneroster.csv import writer
+from rosterd.oneroster.csv import checking, writer
 from tests import packages
 from tests.integration import configs_in_git, test_deltas
 from tests.property import nights, test_csv_deltas
@@ -196,6 +197,8 @@ async def taken(package: bytes, daemon: test_deltas.Daemon) -> str:
     """Import it; gives the mode of its files."""
     with zipfile.ZipFile(io.BytesIO(package)) as archive:
         written = {name: archive.read(name) for name in archive.namelist()}
+    openers = {name: functools.partial(io.BytesIO, data) for name, data in written.items()}
+    assert checking.check(openers).errors == 0, "our own validator refuses it"
     packages.write(daemon.folder / "incoming", written)
     run: storage.Import = await daemon.loop.import_now("sis")
     assert run.state == "imported", run
