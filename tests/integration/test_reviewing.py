@@ -15,8 +15,9 @@ from tests.integration import git_repositories as repositories
 from tests.integration.test_reconciling import MATH, WIDER, Place
 
 
-async def rosterd(*words: str, **more: str) -> Result:
-    return await asyncio.to_thread(CliRunner().invoke, cli.commands, list(words), **more)
+async def rosterd(*words: str, agent: str | None = None) -> Result:
+    runner = CliRunner(env={"SSH_AUTH_SOCK": agent} if agent is not None else None)
+    return await asyncio.to_thread(runner.invoke, cli.commands, list(words))
 
 
 @pytest.fixture
@@ -203,7 +204,7 @@ async def test_a_key_that_does_not_sign_is_told_by_its_reason(place: Place) -> N
 
     async def said(path: Path) -> str:
         words = ("approve", commit, "--key", str(path), "--no-push", "-C", str(place.site.clone))
-        result = await rosterd(*words, env={"SSH_AUTH_SOCK": ""})  # type: ignore[arg-type]  # a table
+        result = await rosterd(*words, agent="")
         assert result.exit_code == 1
         return str(result.exception)
 

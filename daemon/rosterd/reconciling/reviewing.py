@@ -5,8 +5,8 @@ applied is spent for the next one, yet it is what proves that one: so what was u
 left out only where the range begins at what is accepted now.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rosterd import errors, git, plans, statements
@@ -45,11 +45,13 @@ class Range:
             base = lines[0][1]
         return cls(mirror, base, commit)
 
-    async def claimed(self) -> Mapping[str, tuple[str, ...]]:
-        """Path -> what commits that touch it claim about reviews and forges."""
+    async def claimed(self, proven: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+        """Path -> what commits that touch it claim about reviews and forges, without the signatures
+        of those that are proven.
+        """
         _, commits = await ranges.commits(self.mirror, self.base, self.commit)
         lines = await self.mirror.commits(self.commit, f"^{self.base}")
-        said = {each.commit: _claims(each) for each in commits}
+        said = {each.commit: _claims(each, each.commit in proven) for each in commits}
         found: dict[str, dict[str, None]] = {}
         for own in await self.mirror.own_changes([line for line in lines if line[0] in said]):
             for change in own.transitions:
@@ -86,10 +88,10 @@ async def review(
 ) -> statements.Review:
     """The review of a range, out of what was heard about it."""
     need, notes = await range_.needed(question.rule)
-    verdict = statements.judge(question.changed, heard.stated, need, used)
-    rows = statements.rows(
-        verdict, heard.stated, used, question.listed.names, await range_.claimed()
-    )
+    stated = [_unused(each, used) for each in heard.stated]
+    verdict = statements.judge(question.changed, stated, need)
+    claimed = await range_.claimed({each.name for each in stated if each.source == "commit"})
+    rows = statements.rows(question.changed, verdict, stated, question.listed.names, claimed)
     return statements.Review(
         base=range_.base,
         commit=range_.commit,
@@ -121,7 +123,16 @@ async def of_clone(
     return await review(range_, Question(changed, listed, rule), heard)
 
 
-def _claims(each: ranges.Claimed) -> tuple[str, ...]:
+def _unused(statement: statements.Statement, used: frozenset[str]) -> statements.Statement:
+    left = tuple(each for each in statement.transitions if statement.digest(each.path) not in used)
+    return replace(statement, transitions=left)
+
+
+def _claims(each: ranges.Claimed, proven: bool) -> tuple[str, ...]:  # noqa: FBT001 - a fact of it
     short = each.commit[:12]
-    signed = each.signature and f"{each.signature} signed {short}, committed by {each.committer}"
+    signed = (
+        not proven
+        and each.signature
+        and f"{each.signature} signed {short}, committed by {each.committer}"
+    )
     return (*((signed,) if signed else ()), *(f"{line}, in {short}" for line in each.trailers))

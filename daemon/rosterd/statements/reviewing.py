@@ -4,16 +4,17 @@ Proven is what keys say. Claimed is everything else that looks like a review: a 
 trailers of a commit message; it is shown because people look for it, and counts for nothing.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rosterd.statements import judging
+from rosterd.statements.saying import Transition
 
 
 @dataclass(frozen=True, slots=True)
 class Voucher:
-    """One statement that counts for a path."""
+    """One statement that lies on the way of a path, from its old content to its new one."""
 
     person: str
     key: str
@@ -83,22 +84,31 @@ class Review:
 
 
 def rows(
+    changed: Iterable[Transition],
     verdict: judging.Verdict,
     stated: Sequence[judging.Statement],
-    used: Collection[str],
     listed: Iterable[str],
     claimed: Mapping[str, Sequence[str]],
 ) -> tuple[Row, ...]:
     """A row for each path that was judged; `claimed` are texts by path."""
     everybody = sorted(set(listed))
+    ends = {change.path: change for change in changed}
+    ways = {
+        path: [link for links in people.values() for link in links]
+        for path, people in judging.by_path(stated, ()).items()
+    }
     found = []
     for path in verdict.paths:
+        end, links = ends[path.path], ways.get(path.path, [])
+        ahead = {end.old} | judging.reach(links).get(end.old, set())
+        behind = {end.new} | judging.reach([(new, old) for old, new in links]).get(end.new, set())
         vouchers = tuple(
             Voucher(each.person, each.key, each.source, each.name)
             for each in sorted(stated, key=lambda each: (each.person, each.name))
-            if each.person in path.people
-            and any(change.path == path.path for change in each.transitions)
-            and each.digest(path.path) not in used
+            if any(
+                change.path == path.path and change.old in ahead and change.new in behind
+                for change in each.transitions
+            )
         )
         could = tuple(person for person in everybody if person not in path.people)
         claims = tuple(claimed.get(path.path, ()))
