@@ -5,6 +5,7 @@ import pytest
 
 from rosterd import access, configs, documents, loading, plans
 from rosterd.plans import rendering
+from rosterd.plans.rendering import markdown
 from tests.integration import configs_in_git as texts
 from tests.unit import districts
 
@@ -71,6 +72,23 @@ def test_what_a_condition_compares_with_is_not_told() -> None:
 
     assert plan.changes[0].fields == (plans.FieldChange("courses.where", "…", "…"),)
     assert "Pat Example" not in rendering.text(plan) + repr(plans.as_json(plan))
+
+
+TEMPLATE = texts.HEAD + (
+    "kind: ExportTemplate\nname: list\ntitle: List\nfiles:\n  - name: a.csv\n    rows: users\n"
+    "    where: \"givenName='Pat Example'\"\n    columns: [{header: a, field: sourcedId}]\n"
+)
+
+
+def test_conditions_inside_of_lists_are_not_told_either() -> None:
+    old = config(templates__list=TEMPLATE)
+    new = config(templates__list=TEMPLATE.replace("Pat", "Kim"))
+
+    plan = plans.make(old, new)
+
+    assert [each.field for each in plan.changes[0].fields] == ["files"]
+    told = rendering.text(plan) + repr(plans.as_json(plan, exact=True)) + markdown.page(plan)
+    assert "Example" not in told
 
 
 # ---------------------------------------------------------------- exposure

@@ -17,6 +17,10 @@ SHARING = "fields: {share: [users.metadata.bus]}\n"
 KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIIFQLYBdq4pspVyxT/ZUCFp0TRufMo0o3Pkiuu3tVhuS"
 
 
+TEMPLATED = {"sftp_targets__math": district.TARGET.replace("oneroster-1.2", "list")}
+RENAMED = district.TARGET.replace("name: math\n", "name: other\npreviously: math\n", 1)
+
+
 def raised(before: dict[str, str | None], after: dict[str, str | None]) -> set[str]:
     old, new = district.config(**BASE | before), district.config(**BASE | after)
     plan = plans.make(old, new, district.views(old), district.views(new))
@@ -47,6 +51,11 @@ def target(old: str, new: str) -> dict[str, str | None]:
         ("protection-lifted", {"applications__math": texts.application("math", more="protected: true\n")}, {}),
         ("never-shared", {"rosterd": texts.REPOSITORY + "exclude: {where: \"givenName='x'\"}\n"}, {}),
         ("guards", {}, {"rosterd": texts.REPOSITORY + "limits: {removed: {count: 90, percent: 90}}\n"}),
+        ("guards", {}, {"rosterd": texts.REPOSITORY + "policies: {passwords-shared: off}\n"}),
+        ("source", {}, {"sources__sis": str(BASE["sources__sis"]) + "marker: done.txt\n"}),
+        ("template", {"templates__list": district.TEMPLATE} | TEMPLATED,
+         {"templates__list": district.TEMPLATE.replace("header: a", "header: b")} | TEMPLATED),
+        ("renamed", {}, {"sftp_targets__math": None, "sftp_targets__other": RENAMED}),
         ("agreement", {"applications__math": texts.application("math", more=AGREED)}, {}),
         ("ends", {}, {"permissions__math": texts.permission("math", "none")}),
         ("emptied", {}, {"permissions__math": texts.permission("math", "basic", "orgs: [nowhere]\ncourses: [nothing]\n")}),

@@ -11,6 +11,8 @@ from typing import Any, Final, Literal
 from rosterd import configs, documents
 from rosterd.plans import narrowing
 
+VEIL: Final = "…"
+"""What stands for a condition."""
 Key = tuple[str, str]
 """Kind and name of a document."""
 Action = Literal["added", "removed", "changed"]
@@ -86,9 +88,7 @@ def _change(
     before = _flat(documents.plain(old)) if old is not None else {}
     after = _flat(documents.plain(new)) if new is not None else {}
     fields = tuple(
-        FieldChange(field, before.get(field), after.get(field))
-        if not _hidden(field)
-        else FieldChange(field, _veiled(before.get(field)), _veiled(after.get(field)))
+        FieldChange(field, _shown(field, before), _shown(field, after))
         for field in sorted(before.keys() | after.keys())
         if before.get(field) != after.get(field)
     )
@@ -118,5 +118,21 @@ def _hidden(field: str) -> bool:
     return field.endswith("where") or field.startswith(("people.where", "exclude."))
 
 
-def _veiled(value: str | None) -> str | None:
-    return None if value is None else "…"
+def _shown(field: str, values: Mapping[str, str]) -> str | None:
+    """A value as it may be told: conditions are hidden, also those inside of lists."""
+    value = values.get(field)
+    if value is None:
+        return None
+    if _hidden(field):
+        return VEIL
+    if not value.startswith("["):
+        return value
+    return json.dumps(_veiled(json.loads(value)), ensure_ascii=False)
+
+
+def _veiled(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_veiled(each) for each in value]
+    if isinstance(value, dict):
+        return {name: VEIL if name == "where" else _veiled(each) for name, each in value.items()}
+    return value

@@ -174,6 +174,28 @@ def _places(facts: Facts) -> Said:
             yield change.path, f"it would deliver what {is_.application} may see"
 
 
+def _templates(facts: Facts) -> Said:
+    for change, was, is_ in facts.pairs("ExportTemplate"):
+        if is_ is None:
+            continue
+        users = sorted(
+            target.name
+            for target in facts.after.values()
+            if isinstance(target, documents.SftpTarget) and target.export.template == change.name
+        )
+        if users:
+            words = "would be filled by it" if was is None else "would hold something else"
+            yield change.path, f"files of {', '.join(users)} {words}"
+
+
+def _renamed(facts: Facts) -> Said:
+    for change in facts.changes:
+        is_ = facts.after.get((change.kind, change.name))
+        former = getattr(is_, "previously", None)
+        if change.action == "added" and former is not None:
+            yield change.path, f"it would take the place of {former}, with all that it holds"
+
+
 def _delivers(facts: Facts) -> Said:
     for change, was, is_ in facts.pairs("SftpTarget"):
         if is_ is not None and is_.enabled and (was is None or not was.enabled):
@@ -193,14 +215,18 @@ def _contacts(facts: Facts) -> Said:
             yield change.path, f"other people: {', '.join(sorted(about))}"
 
 
+_PACE: Final = frozenset({"enabled", "settle", "schedule", "retention", "staleAfter"})
+"""Fields of a source that say when it is read, and not what."""
+
+
 def _sources(facts: Facts) -> Said:
     for change, was, is_ in facts.pairs("RosterSource"):
         if is_ is None:
             yield change.path, "a source of rosters would go"
         elif was is None:
             yield change.path, "rosters would come from a new source"
-        elif documents.plain(was).get("directory") != documents.plain(is_).get("directory"):
-            yield change.path, "rosters would come from another place"
+        elif any(each.field.split(".")[0] not in _PACE for each in change.fields):
+            yield change.path, "rosters would come from another place, or in another way"
 
 
 def _protection(facts: Facts) -> Said:
@@ -218,7 +244,9 @@ def _never_shared(facts: Facts) -> Said:
             yield change.path, f"who is never shared changes: {words}"
 
 
-_GUARDS: Final = frozenset({"limits", "release", "freeze", "suspended", "holdDays", "review"})
+_GUARDS: Final = frozenset(
+    {"limits", "release", "freeze", "suspended", "holdDays", "policies", "review"}
+)
 
 
 def _guards(facts: Facts) -> Said:
@@ -241,6 +269,8 @@ CHECKS: Final[Mapping[str, Check]] = {
     "host-key": _keys,
     "other-place": _places,
     "delivers": _delivers,
+    "template": _templates,
+    "renamed": _renamed,
     "contact": _contacts,
     "source": _sources,
     "protection-lifted": _protection,
