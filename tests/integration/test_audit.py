@@ -5,8 +5,10 @@ import contextlib
 import csv
 import io
 import json
+import re
 import shutil
 import stat
+import subprocess
 import sys
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,7 +19,8 @@ from typing import Any
 import apsw
 import pytest
 
-from rosterd import cli
+from rosterd import chain, cli
+from rosterd.auditing import reports
 from tests.integration import demo_repository, processes
 
 AUTHOR = '=HYPERLINK("https://evil.example")'
@@ -377,6 +380,37 @@ def test_without_a_daemon_and_without_a_store_it_is_said_what_is_missing(tmp_pat
 
     assert done.status == 1
     assert "no such file" in done.words
+
+
+DOC = (Path(__file__).resolve().parents[2] / "docs" / "auditing.md").read_text(encoding="utf-8")
+
+
+def test_every_kind_of_record_is_told_to_auditors() -> None:
+    told = [line.split("`")[1] for line in DOC.splitlines() if line.startswith("| `")]
+
+    assert sorted(told) == sorted(chain.KINDS)
+    assert {kind for _, kinds in reports.SECTIONS.values() for kind in kinds} <= chain.KINDS.keys()
+
+
+@pytest.mark.parametrize(
+    "damage, status",
+    [
+        (None, 0),
+        ("UPDATE records SET entry=CAST(replace(entry, 'people', 'peoples') AS BLOB)", 1),
+        ("DELETE FROM records WHERE number=3", 1),
+    ],
+)
+def test_the_page_says_how_to_verify_without_rosterd(
+    day: Day, copy: Path, damage: str | None, status: int
+) -> None:
+    (block,) = re.findall(r"^```sh\n(.*?)^```$", DOC, re.MULTILINE | re.DOTALL)
+    if damage is not None:
+        edit(copy, "PRAGMA foreign_keys=OFF", damage)
+    done = subprocess.run(["sh", "-ec", block], cwd=copy.parent, capture_output=True, check=False)
+    heads = copy.with_name("heads").read_text(encoding="ascii")
+
+    assert done.returncode == status, done.stderr
+    assert day.records()[-1]["head"].removeprefix("sha256:") in heads
 
 
 def test_a_copy_that_nobody_may_write_to_is_read(day: Day, copy: Path) -> None:

@@ -537,8 +537,8 @@ def test_what_earlier_versions_kept_is_taken_into_the_chain(opener: Opener, tmp_
         connection.execute("INSERT INTO changes VALUES (?,?,?,?,?,?,?,?)", row).fetchall()
     connection.execute("INSERT INTO used_statements VALUES ('d', 2)").fetchall()
     for number, subject in ((1, 'mäth "x"'), (2, "art")):
-        row = (number, moment, "ada", "credentials.show", subject)
-        connection.execute("INSERT INTO actions VALUES (?,?,?,?,?)", row).fetchall()
+        action = (number, moment, "ada", "credentials.show", subject)
+        connection.execute("INSERT INTO actions VALUES (?,?,?,?,?)", action).fetchall()
     connection.execute("PRAGMA user_version=2").fetchall()
     connection.close()
     store = opener()

@@ -109,7 +109,7 @@ def test_a_record_that_is_missing_moved_or_put_in_is_found() -> None:
 
 
 def test_a_sentence_tells_each_kind_of_record_and_survives_what_is_missing() -> None:
-    assert chain.sentence("revealed", note().details | {"actor": "ada", "subject": "math"}) == (
+    assert chain.sentence("revealed", {"actor": "ada", "subject": "math"}) == (
         "ada was shown key and secret of math"
     )
     assert chain.sentence("applied", {"commit": "f" * 40}) == "commit ffffffffffff was applied: ?"

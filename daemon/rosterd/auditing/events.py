@@ -13,8 +13,10 @@ from typing import Any, Final
 
 from rosterd import chain, errors
 
-_ABOUT: Final = frozenset({"applied", "credentials", "revealed", "blocked", "unblocked", "held",
-                           "released"})  # fmt: skip
+_ABOUT: Final = frozenset(
+    ("credentials", "revealed", "held", "released", "stopped", "blocked", "unblocked")
+)
+"""Kinds whose subject is an application."""
 _PLACED: Final = frozenset(("v", "number", "previous", "kind", "actor", "subject", "time"))
 """Members that every entry has; the others are what this kind has to say."""
 SHORTEST: Final = 4
@@ -157,6 +159,6 @@ def _applications(kind: str, content: Mapping[str, Any]) -> frozenset[str]:
     names = set(map(str, found)) if isinstance(found, list) else set()
     if isinstance(content.get("application"), str):
         names.add(content["application"])
-    elif kind in _ABOUT - {"applied"}:
+    elif kind in _ABOUT:
         names.add(str(content.get("subject", "")))
     return frozenset(names)

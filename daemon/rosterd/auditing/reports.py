@@ -16,7 +16,7 @@ SECTIONS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
     "applied": ("Applied changes", frozenset({"applied"})),
     "holds": (
         "Held back and released",
-        frozenset({"held", "released", "refused-after-hold", "roster-released"}),
+        frozenset({"held", "released", "stopped"}),
     ),
     "blocks": ("Emergency stops", frozenset({"blocked", "unblocked"})),
     "keys": ("Keys and review rule", frozenset({"keys", "rewritten"})),
@@ -25,6 +25,7 @@ SECTIONS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
         frozenset({"revealed", "credentials", "secret"}),
     ),
     "exports": ("Deliveries by hand", frozenset({"export-run", "sftp-test"})),
+    "questions": ("Questions asked", frozenset({"planned", "inquiry"})),
     "drift": ("Corrections", frozenset({"drift"})),
 }
 """Section -> its heading and the kinds in it; what is in none comes last, so nothing is left out."""
