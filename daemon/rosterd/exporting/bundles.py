@@ -41,9 +41,10 @@ class Bundle:
 def refusal(view: access.View, before: Mapping[str, int] | None) -> str | None:
     """Why this view must not be delivered, None when it may be.
 
-    A bulk file says "this is all there is", and a delta of what went leads to the same. One that lost all its people, or all of something that
-    the vendor had by the last delivery (`before`: its records), far more often tells of a mistake in a
-    roster or a permission than of an empty school, and the vendor would archive every account.
+    A bulk file says "this is all there is", and a delta of what went leads to the same. One that
+    lost all its people, or all of something that the vendor had by the last delivery (`before`: its
+    records), far more often tells of a mistake in a roster or a permission than of an empty school,
+    and the vendor would archive every account.
     """
     if view.refusal is not None:
         return f"the application gets nothing: {view.refusal}"

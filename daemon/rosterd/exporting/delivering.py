@@ -171,7 +171,7 @@ class Deliveries:
             )
             if (
                 bundle is None
-            ):  # a manifest alone would say the same, and take its place for nothing
+            ):  # the manifest alone would say the same, and needs a vendor to read it
                 return replace(run, state="unchanged")
             run = replace(
                 run,
