@@ -23,7 +23,6 @@ from rosterd import (
     importing,
     ledger,
     metering,
-    plans,
     previewing,
     readiness,
     reconciling,
@@ -32,9 +31,7 @@ from rosterd import (
     storage,
     worlds,
 )
-from rosterd.plans import rendering
-from rosterd.plans.rendering import markdown
-from rosterd.web import desk, operators
+from rosterd.web import desk, operators, planned
 
 _STATES = {
     "Applied": "applied",
@@ -285,18 +282,9 @@ class Operating:
         found = await self.reconcile_loop.review(range_)
         return found.as_json()
 
-    async def plan(self, files: Mapping[str, bytes], who: str) -> desk.Plan:
+    async def plan(self, files: Mapping[str, bytes], who: str) -> planned.Plan:
         """What these documents would mean for the roster that is served; on record under `who`."""
-        shown = await self.previews.show(files, who)
-        return {
-            "commit": shown.commit,
-            "generation": shown.generation,
-            "digest": shown.plan.digest,
-            "plan": plans.as_json(shown.plan),
-            "text": rendering.text(shown.plan),
-            "markdown": markdown.page(shown.plan),
-            "warnings": [str(problem) for problem in shown.problems],
-        }
+        return (await self.previews.show(files, who)).as_json()  # type: ignore[return-value]  # its members are there
 
     async def reveal(self, application: str, who: str) -> Sequence[credentials.Pair]:
         """Key and secret, on record under `who`."""

@@ -14,9 +14,11 @@ import collections
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from rosterd import access, configs, errors, loading, plans, rosters, worlds
+from rosterd.plans import rendering
+from rosterd.plans.rendering import markdown
 
 MINUTE: Final = 60.0
 PER_MINUTE: Final = 12
@@ -69,6 +71,18 @@ class Shown:
     commit: str | None
     generation: int | None
     problems: tuple[errors.Problem, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan in all its forms; small counts of people are told in none."""
+        return {
+            "commit": self.commit,
+            "generation": self.generation,
+            "digest": self.plan.digest,
+            "plan": plans.as_json(self.plan),
+            "text": rendering.text(self.plan),
+            "markdown": markdown.page(self.plan),
+            "warnings": [str(problem) for problem in self.problems],
+        }
 
 
 class Previews:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rosterd import credentials, errors
-from rosterd.web import desk
+from rosterd.web import desk, planned
 
 NOW = "2026-10-05T12:00:00+00:00"
 COMMIT = "3f5d8a1c9e7b2046a1d4c8e5f0b7a9d6c3e2f1a0"
@@ -53,7 +53,7 @@ class Desk:
             "missing": [],
             "problems": [],
         }
-        self.requests: desk.Requests = {"on": False, "problem": "", "forge": "", "open": []}
+        self.requests: planned.Requests = {"on": False, "problem": "", "forge": "", "open": []}
         self.guards: desk.Guards = {
             "holds": [], "blocks": [], "suspended": None, "frozen": None,
         }  # fmt: skip
@@ -205,7 +205,7 @@ class Desk:
     async def review(self, range_: str) -> Mapping[str, Any]:
         return {"range": range_, "paths": []}
 
-    async def plan(self, files: Mapping[str, bytes], who: str) -> desk.Plan:
+    async def plan(self, files: Mapping[str, bytes], who: str) -> planned.Plan:
         self.asked.append(("plan", who, *sorted(files)))
         return {
             "commit": COMMIT, "generation": 1, "digest": "0" * 64, "plan": {"v": 1},

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, NotRequired, Protocol, TypedDict
 
 from rosterd import credentials
+from rosterd.web import planned
 
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 """Content type of what a monitoring program reads."""
@@ -114,35 +115,6 @@ class Review(TypedDict):
     words: str
 
 
-class Request(TypedDict):
-    """One open pull or merge request."""
-
-    number: int
-    ref: str
-    head: str
-    state: Literal["valid", "invalid", "conflict", "unreadable", "accepted", "unknown"]
-    message: str
-    people: list[str]
-    """Listed people who vouch for its documents."""
-    live: bool
-    """Whether it is planned on the roster."""
-    digest: str | None
-    warnings: list[str]
-    """Names of the warnings of its plan."""
-    problems: list[str]
-
-
-class Requests(TypedDict):
-    """The open requests, as they were last looked at."""
-
-    on: bool
-    """Whether the settings name any."""
-    problem: str
-    forge: str
-    """What keeps the forge from being told."""
-    open: list[Request]
-
-
 class Moved(TypedDict):
     """Records of one collection; counts of few people are told as "<10"."""
 
@@ -224,7 +196,7 @@ class Status(TypedDict):
     warnings: list[str]
     """What somebody who administers the machine should look at."""
     guards: Guards
-    requests: Requests
+    requests: planned.Requests
 
 
 class Level(TypedDict):
@@ -314,20 +286,6 @@ class Secret(TypedDict):
     """Whether a delivery wants it now."""
 
 
-class Plan(TypedDict):
-    """What a change would mean; counts of fewer than ten people are not told."""
-
-    commit: str | None
-    """The accepted commit that it was compared with."""
-    generation: int | None
-    digest: str
-    plan: Mapping[str, Any]
-    text: str
-    markdown: str
-    warnings: list[str]
-    """Of the documents: path:line:column and what is odd there."""
-
-
 class Head(TypedDict):
     """The end of the chain of records."""
 
@@ -383,7 +341,7 @@ class Desk(Protocol):
         """Who vouches for the changes of a range of commits; "" is what waits to be accepted."""
         ...
 
-    async def plan(self, files: Mapping[str, bytes], who: str) -> Plan:
+    async def plan(self, files: Mapping[str, bytes], who: str) -> planned.Plan:
         """What these documents (path → content) would mean for the served roster."""
         ...
 
