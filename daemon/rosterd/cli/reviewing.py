@@ -179,7 +179,7 @@ def accept_rewrite(
     """Take the rewritten history of TO in the place of the accepted commit FROM.
 
     TO has to be the tip of the branch. As many people as the strictest change needs have to vouch
-    for it first, each with `rosterd approve --rewrite FROM TO`. From then on the branch is followed
+    for it first, each with `rosterd approve TO --rewrite FROM`. From then on the branch is followed
     as usual; no commit of the former history vouches for anything any more.
     """
     body = {"from": former, "to": newest, "reason": reason}

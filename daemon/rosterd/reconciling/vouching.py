@@ -170,7 +170,7 @@ class Vouching:
                 "HistoryRewritten",
                 (
                     f"the branch at {tip} does not descend from the accepted {former}: its history was"
-                    f" rewritten. If that was meant: `rosterd approve --rewrite {former} {tip}` by each"
+                    f" rewritten. If that was meant: `rosterd approve {tip} --rewrite {former}` by each"
                     f" of you, then `rosterd accept-rewrite {former} {tip} --reason TEXT`"
                 ),
             )
