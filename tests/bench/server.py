@@ -25,6 +25,7 @@ from aiohttp import web
 
 from rosterd import (
     credentials,
+    disclosures,
     generations,
     ledger,
     replays,
@@ -141,8 +142,14 @@ async def serve(request: Request) -> None:
         book = ledger.Ledger(store, lambda: datetime.now(UTC))
         listen = settings.Listen(public_url=vendors.PUBLIC_URL, requests_per_minute=10**9)
         answered = replays.Replays(Path(request.folder) / "replays")
+        leaving = disclosures.Disclosures(
+            Path(request.folder) / "disclosures", served, store, lambda: 1
+        )
+        ours_made = app.vendors(
+            served, known, listen, book.note, answered=answered, leave=leaving.page
+        )
         runners = [
-            app.runner(app.vendors(served, known, listen, book.note, answered=answered)),
+            app.runner(ours_made),
             web.AppRunner(Bare(served, request).application(), access_log=None),
         ]
         for runner in runners:
@@ -157,6 +164,7 @@ async def serve(request: Request) -> None:
         await asyncio.to_thread(sys.stdin.read)
         for runner in runners:
             await runner.cleanup()
+        leaving.close()
 
 
 async def _pair(known: credentials.Credentials, name: str) -> tuple[str, str]:

@@ -53,7 +53,7 @@ class Collection:
             share = count * (school + 1) // SCHOOLS - count * school // SCHOOLS
             fresh = BitMap(range(self.rows, self.rows + share))
             self.rows += share
-            rows |= fresh  # noqa: PLW2901 - in place
+            rows.update(fresh)
             new |= fresh
         for row in new:
             self.subjects[dice.randrange(SUBJECTS)].add(row)
@@ -98,8 +98,8 @@ def applications(dice: Random, count: int) -> list[Application]:
     return made
 
 
-def write(store: storage.Store, size: Size, seed: int = 1) -> Iterator[int]:
-    """Put a year into the store, night by night; yields the number of each."""
+def write(store: storage.Store, size: Size, seed: int = 1) -> Iterator[sightings.Views]:
+    """Put a year into the store, night by night; yields what each application saw then."""
     dice = Random(seed)
     collections = {
         name: Collection(
@@ -124,7 +124,7 @@ def write(store: storage.Store, size: Size, seed: int = 1) -> Iterator[int]:
         store.keep_holdings({}, seen=[_seen(night, before, views, fresh, collections["users"])])
         store.keep_receipts(list(_receipts(night, views)))
         before = views
-        yield night
+        yield views
 
 
 def _commit(night: int) -> str:
