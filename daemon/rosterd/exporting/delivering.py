@@ -169,9 +169,7 @@ class Deliveries:
                 **_source(world, target),
                 mode="bulk" if bundle is not None and bundle.mode == "bulk" else "delta",
             )
-            if (
-                bundle is None
-            ):  # the manifest alone would say the same, and needs a vendor to read it
+            if bundle is None:  # no file: a manifest alone would say the same
                 return replace(run, state="unchanged")
             run = replace(
                 run,
