@@ -827,7 +827,7 @@ async def test_a_process_that_nobody_listens_to_any_more_is_ended(tmp_path: Path
     )
     assert process.stdout is not None
     await process.stdout.readline()
-    while not process.stdout._paused:  # noqa: ASYNC110  # type: ignore[attr-defined]  # too much has come; no event tells of it
+    while not process.stdout._paused:  # type: ignore[attr-defined]  # noqa: ASYNC110 - too much has come; no event tells of it
         await asyncio.sleep(0)
 
     async with asyncio.timeout(5):
