@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from ruamel.yaml import YAML
 from rosterd import building, git, running, settings, watching
 from tests.integration import configs_in_git as texts
 from tests.integration import git_repositories as repositories
+from tests.integration import processes
 
 SECRET = "a secret of these tests alone"
 SIGNING = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -285,6 +286,38 @@ async def test_status_and_reconcile_tell_conditions_and_history(tmp_path: Path) 
         assert json.dumps(answer["history"]).count(bad) == 1
         await here.get("/v1/reconcile", "POST")
         assert len(here.daemon.reconciling.history) == 2  # it ended as the one before
+
+
+async def test_a_suspended_daemon_looks_and_says_loudly_that_it_applies_nothing(
+    tmp_path: Path,
+) -> None:
+    since = datetime.now(UTC).date() - timedelta(days=40)
+    suspended = f"{texts.REPOSITORY}suspended: {{reason: a dispute, since: {since}}}\n"
+    async with serving(tmp_path, files={"rosterd.yaml": suspended}) as here:
+        first = here.daemon.served.current.commit
+        path = tmp_path / "rosterd.toml"
+        path.write_text(
+            f'[paths]\nstate = "{tmp_path}/state"\ncontrol_socket = "{tmp_path}/run/socket"\n'
+            f'[repository]\nid = "forge"\nurl = "{here.site.bare}"\n'
+            '[listen]\npublic_url = "http://127.0.0.1:8420"\n'
+        )
+        words = ("reconcile", "--settings", path)
+        quiet = await asyncio.to_thread(processes.command, *words)
+        here.site.commit(
+            {"permissions/math.yaml": texts.basic("math", "title~'x' OR title~'m'")}, by=here.alice
+        )
+        here.site.push()
+        loud = await asyncio.to_thread(processes.command, *words)
+
+        for done in (quiet, loud):
+            assert done.status == 1
+            assert f"SUSPENDED since {since}: a dispute" in done.err
+        assert here.daemon.reconciling.status.reason == "Suspended"
+        assert here.daemon.reconciling.status.condition("Guarded").fine is False
+        assert here.daemon.served.current.commit == first
+        scrape = await here.get("/metrics")
+        seconds = float(re.findall(r"^rosterd_suspended_seconds (\S+)", scrape, re.MULTILINE)[0])
+        assert seconds > 39 * 86_400
 
 
 async def test_history_begins_with_what_an_earlier_run_applied(tmp_path: Path) -> None:

@@ -11,9 +11,6 @@ import click
 
 from rosterd.cli import asking, guarding, tables, wording
 
-_SUSPENDED = "Suspended"
-"""Reason of a condition while the repository says `suspended`."""
-
 
 @click.command()
 @asking.settings_option
@@ -53,11 +50,15 @@ def reconcile(settings_path: Path, as_json: bool) -> None:
         wording.print_json(answer)
     else:
         _show_status(answer)
-    suspended = [each for each in answer["conditions"] if each["reason"] == _SUSPENDED]
-    for each in suspended[:1]:
-        told = f"SUSPENDED: nothing is applied, and asking again changes nothing. {each['message']}"
-        click.echo(click.style(told, fg="red", bold=True), err=True)
-    raise SystemExit(0 if answer["repository"]["state"] == "applied" else 1)
+    suspended = answer["guards"]["suspended"]
+    if suspended is not None:
+        told = (
+            f"SUSPENDED since {suspended['since']}: {suspended['reason']}\nNothing is applied or"
+            " exported, however often you ask, until a commit takes `suspended` out of rosterd.yaml."
+        )
+        click.echo(click.style(f"\n{told}", fg="red", bold=True), err=True)
+    applied = answer["repository"]["state"] == "applied"
+    raise SystemExit(0 if applied and suspended is None else 1)
 
 
 def _show_status(answer: dict[str, Any]) -> None:
