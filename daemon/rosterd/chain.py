@@ -23,7 +23,7 @@ DAEMON: Final = "rosterd"
 KINDS: Final[Mapping[str, str]] = {
     "applied": "commit {commit:.12} was applied: {proven}",
     "rewritten": "{actor} took the history of {to:.12} in the place of {from:.12}: {reason}; {proven}",
-    "keys": "people listed: {people}; the review rule is {rule}; rosterd {version}",
+    "keys": "people listed: {people}; {asks}; rosterd {version}",
     "credentials": "key and secret of {subject}: {what}",
     "revealed": "{actor} was shown key and secret of {subject}",
     "secret": "{actor} set the secret {subject} of {document}",

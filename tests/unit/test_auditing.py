@@ -36,7 +36,7 @@ APPLIED = {
     "rule": {"people": 2, "kinds": {"SftpTarget": 3}, "effects": {}}, "trigger": "webhook",
 }  # fmt: skip
 KEYS = {"people": {"ada": ["ssh-ed25519 SHA256:x"]}, "revoked": [], "rule": {"people": 2},
-        "version": "1.0"}  # fmt: skip
+        "asks": "2 people vouch for a change", "version": "1.0"}  # fmt: skip
 
 
 def records(*notes: chain.Note) -> list[chain.Record]:
@@ -65,7 +65,7 @@ def test_an_event_says_who_did_what_and_which_applications_it_is_about() -> None
     keys, applied, revealed, run = map(events.event, day())
 
     assert keys.applications == frozenset()
-    assert "people 2" in keys.sentence
+    assert "ada; 2 people vouch for a change" in keys.sentence
     assert applied.applications == {"art", "math"}
     assert revealed.sentence == "mia was shown key and secret of math"
     assert run.applications == {"math"}
@@ -160,7 +160,8 @@ def test_a_report_begins_and_ends_with_heads_and_the_keys_that_were_in_force() -
     whole, later = report(made), report(made, NOON + timedelta(hours=2))
 
     assert (whole.before, whole.last) == ((0, ""), (4, made[3].head))
-    assert whole.keys is None
+    assert whole.keys is not None
+    assert (whole.keys.number, report(made[1:2]).keys) == (1, None)
     assert later.before == (2, made[1].head)
     assert later.keys is not None
     assert later.keys.number == 1

@@ -94,13 +94,21 @@ def _change(event: events.Event) -> dict[str, Any]:
         "trigger": events.worded(content.get("trigger")),
         "rule": events.rule(content.get("rule")),
         "version": events.worded(content.get("version")),
-        "paths": sheets.paths(event),
+        "paths": _paths(event),
         "claims": sheets.claims(event),
         "commits": content.get("commits"),
         "plan": plan,
         "whole": _whole(plan),
         "changed": [each for each in plan.changes if each.action == "changed"] if plan else [],
     }
+
+
+def _paths(event: events.Event) -> list[tuple[list[str], str, str]]:
+    """(files, people needed, who vouched): files of the same people together."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for path, needed, people in sheets.paths(event):
+        found.setdefault((needed, people), []).append(path)
+    return [(files, *same) for same, files in found.items()]
 
 
 def _whole(plan: planned.Planned | None) -> list[tuple[str, str, int, list[str]]]:

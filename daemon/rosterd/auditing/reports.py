@@ -60,7 +60,7 @@ class Report:
     newest: tuple[int, str]
     """Number and head of the chain when the report was made."""
     keys: events.Event | None
-    """Keys and rule in force when the period began."""
+    """Keys and rule in force when the period began, or the first on record in it."""
     sections: tuple[Section, ...]
 
     @property
@@ -120,7 +120,8 @@ def make(
         earlier = events.chosen(every, until=since) if since is not None else []
     before = _place(earlier)
     known = [each for each in every if each.kind == "keys"]
-    keys = [each for each in known if not inside or each.number < inside[0].number]
+    earlier_keys = [each for each in known if not inside or each.number < inside[0].number]
+    first = next((each for each in inside if each.kind == "keys"), None)
     return Report(
         since=since,
         until=until,
@@ -131,7 +132,7 @@ def make(
         before=before,
         last=_place(inside) if inside else before,
         newest=_place(every),
-        keys=keys[-1] if keys else None,
+        keys=earlier_keys[-1] if earlier_keys else first,
         sections=tuple(_sections(inside)),
     )
 

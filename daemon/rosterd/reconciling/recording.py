@@ -61,6 +61,7 @@ class Recording:
         self._mirror = mirror
         self._store = store
         self._rule = rule.as_json()
+        self._asks = str(rule)
         self._clock = clock
         self._keys: dict[str, Any] | None = None
 
@@ -127,6 +128,7 @@ class Recording:
         review = self._machine.review
         found: dict[str, Any] = {
             "rule": self._rule,
+            "asks": self._asks,
             "version": rosterd.__version__,
             "people": {},
             "revoked": [],
