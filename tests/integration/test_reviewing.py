@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -190,6 +192,27 @@ async def test_what_would_be_signed_is_shown_as_a_plan_first(place: Place) -> No
     assert "~ Permission math" in shown
     assert shown.index("~ Permission math") < shown.index("Your statement is in")
     assert "There is no plan of it: the documents of" in unreadable
+
+
+@pytest.mark.parametrize("answer, kept", [("y", 1), ("n", 0), ("", 0)])
+async def test_on_a_terminal_it_asks_before_it_signs(place: Place, answer: str, kept: int) -> None:
+    commit = place.site.commit(WIDER, by=place.alice)
+    words = ["approve", commit, "--key", str(place.bob.key), "--no-push"]
+    ours, theirs = os.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "rosterd", *words, "-C", str(place.site.clone)),
+        stdin=theirs, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    os.write(ours, f"{answer}\n".encode())
+    output, _ = await process.communicate()
+    os.close(ours)
+    os.close(theirs)
+
+    assert "Vouch for this? [y/N]" in output.decode()
+    assert output.index(b"~ Permission math") < output.index(b"Vouch for this?")
+    assert process.returncode == (0 if kept else 1)
+    refs = place.site.git("for-each-ref", "refs/rosterd/statements").splitlines()
+    assert len(refs) == kept
 
 
 async def test_a_key_that_does_not_sign_is_told_by_its_reason(place: Place) -> None:
