@@ -774,6 +774,38 @@ async def test_the_chain_holds_every_change(place: Place) -> None:
     assert (changed["from"], changed["commit"]) == (place.first, place.site.head())
 
 
+async def test_whose_keys_count_is_on_record_at_each_start_and_whenever_it_changes(
+    place: Place,
+) -> None:
+    async def recorded() -> list[dict[str, Any]]:
+        records = await place.stores[-1].run(lambda kept: kept.recorded())
+        return [each.read() for each in records if each.kind == "keys"]
+
+    signers = place.settings.review.allowed_signers
+    listed = signers.read_text(encoding="utf-8")
+    await place.look()
+    await place.look()
+    await place.again()
+    await place.look()
+    signers.write_text(listed.splitlines(keepends=True)[0], encoding="utf-8")
+    await place.look()
+    signers.write_text("nonsense\n", encoding="utf-8")
+    await place.look()
+    signers.write_text(listed, encoding="utf-8")
+    await place.look()
+    await place.look()
+    found = await recorded()
+
+    assert [each["why"] for each in found] == ["start", "start", "changed", "changed", "changed"]
+    assert [len(each["people"]) for each in found] == [2, 2, 1, 0, 2]
+    assert "allowed_signers" in found[3]["problem"]
+    assert all(
+        key.startswith("ssh-ed25519 SHA256:")
+        for key in found[4]["people"]["alice@district.example"]
+    )
+    assert found[0]["rule"]["people"] == 2
+
+
 @pytest.mark.parametrize("damage", ["lock", "object", "head"])
 async def test_a_damaged_mirror_is_made_anew(place: Place, damage: str) -> None:
     mirror = place.settings.mirror
