@@ -290,9 +290,9 @@ class Operating:
         """Key and secret, on record under `who`."""
         return await self.keys.reveal(application, who)
 
-    async def seen(self, application: str, moment: datetime) -> Mapping[str, Any]:
-        """What an application could see at a moment."""
-        return await self.inquiries.view(application, moment)
+    async def seen(self, application: str, moment: datetime | None) -> Mapping[str, Any]:
+        """What an application could see at a moment, None for now."""
+        return await self.inquiries.view(application, moment or self.clock())
 
     async def person(
         self, sourced_id: str, who: str, *, since: datetime | None, until: datetime | None

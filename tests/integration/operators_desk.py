@@ -106,14 +106,14 @@ class Desk:
             "guards": self.guards,
         }  # fmt: skip
 
-    async def seen(self, application: str, moment: datetime) -> dict[str, Any]:
-        self.asked.append(("seen", application, moment.isoformat()))
+    async def seen(self, application: str, moment: datetime | None) -> dict[str, Any]:
+        self.asked.append(("seen", application, str(moment)))
         return {"application": application}
 
     async def person(
         self, sourced_id: str, who: str, *, since: datetime | None, until: datetime | None
     ) -> dict[str, Any]:
-        self.asked.append(("person", sourced_id))
+        self.asked.append(("person", sourced_id, who, str(since), str(until)))
         return {"applications": []}
 
     async def block(self, application: str, reason: str, who: str) -> None:

@@ -68,6 +68,7 @@ def bearer(token: str) -> dict[str, str]:
 
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/secrets/math-galaxy": {"value": "x"},
+    "/v1/person": {"id": "s1"},
     "/v1/plan": {"documents": {"rosterd.yaml": ""}},
     "/v1/rewrite": {"from": "a" * 40, "to": "b" * 40, "reason": "an address was in it"},
     "/v1/applications/math-galaxy/block": {"reason": "its vendor was broken into"},
@@ -121,6 +122,9 @@ async def test_who_asked_for_a_secret_is_who_the_kernel_says(tmp_path: Path) -> 
         ("POST", "/v1/targets/guarded/run", 409),
         ("POST", "/v1/targets/faulty/test", 500),
         ("PUT", "/v1/secrets/password", 400),
+        ("POST", "/v1/person", 400),
+        ("GET", "/v1/applications/math-galaxy/seen?at=yesterday", 400),
+        ("GET", "/v1/applications/math-galaxy/seen?at=2026-09-01", 400),
         ("GET", "/v1/imports?limit=0", 400),
         ("GET", "/v1/imports?limit=x", 400),
         ("GET", "/v1/nothing", 404),
@@ -139,6 +143,25 @@ async def test_what_is_refused_says_why(
     assert response.status == status
     assert answer["error"]
     assert "private" not in answer["error"]
+
+
+async def test_a_person_is_asked_for_in_the_body_and_is_in_no_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = operators_desk.Desk()
+    caplog.set_level(logging.DEBUG)
+    body = {"id": "s-private", "since": "2026-09-01T00:00:00Z"}
+    async with (
+        on_socket(desk, tmp_path / "control.sock") as session,
+        session.post("/v1/person", json=body) as response,
+    ):
+        assert response.status == 200
+
+    ((_, sourced_id, who, since, until),) = desk.asked
+    assert (sourced_id, since, until) == ("s-private", "2026-09-01 00:00:00+00:00", "None")
+    assert f"uid {os.getuid()}" in who
+    assert "control POST /v1/person" in caplog.text
+    assert "s-private" not in caplog.text
 
 
 async def test_a_limit_is_handed_on_and_clamped(tmp_path: Path) -> None:

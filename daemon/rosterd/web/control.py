@@ -112,10 +112,7 @@ async def _unblock(desk: desks.Desk, request: web.Request, who: str) -> object:
 
 
 async def _seen(desk: desks.Desk, request: web.Request, who: str) -> object:
-    moment = _moment(request.query, "at")
-    if moment is None:
-        raise errors.InputError("say at which time: at=2026-09-01T12:00:00Z")
-    return await desk.seen(request.match_info["name"], moment)
+    return await desk.seen(request.match_info["name"], _moment(request.query, "at"))
 
 
 async def _person(desk: desks.Desk, request: web.Request, who: str) -> object:

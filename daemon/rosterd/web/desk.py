@@ -361,8 +361,8 @@ class Desk(Protocol):
         """Key and secret, on record under `who`."""
         ...
 
-    async def seen(self, application: str, moment: datetime) -> Mapping[str, Any]:
-        """What an application could see at a moment."""
+    async def seen(self, application: str, moment: datetime | None) -> Mapping[str, Any]:
+        """What an application could see at a moment, None for now."""
         ...
 
     async def person(
