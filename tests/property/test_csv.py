@@ -131,13 +131,14 @@ def test_no_set_of_files_raises_anything_but_an_input_error(package: dict[str, b
 def test_no_cells_raise_anything_but_an_input_error(rows: list[list[str]]) -> None:
     header = PACKAGE["users.csv"].split(b"\r\n", 1)[0]
     body = "\n".join(",".join(row) for row in rows).encode()
+    users: list[dict[str, Any]] = []
+    refused: list[str] = []
     try:
-        everything_read = everything(opened({**PACKAGE, "users.csv": header + b"\r\n" + body}))
+        users = everything(opened({**PACKAGE, "users.csv": header + b"\r\n" + body}))["users"]
     except errors.InputError as error:
-        assert [problem.code for problem in error.problems] == ["endless-field"]
-        assert '"' in body.decode()
-        return
-    for user in everything_read["users"]:
+        refused = [problem.code for problem in error.problems]
+    assert refused == [] or (refused == ["endless-field"] and b'"' in body)
+    for user in users:
         assert all(user.values())
         assert not any("\n" in str(value) for value in user.values())
 
