@@ -1,6 +1,7 @@
 """Open requests, from real repositories with refs/pull/N/head, and told to forges that page."""
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -344,10 +345,10 @@ async def test_the_loop_wakes_and_ends(desk: Desk) -> None:
 # ---------------------------------------------------------------- what is told
 
 
-@pytest.fixture(params=["github", "gitlab", "gitea"])
-async def told(desk: Desk, request: pytest.FixtureRequest) -> AsyncIterator[servers.Fake]:
+@contextlib.asynccontextmanager
+async def posting(desk: Desk, kind: servers.Kind) -> AsyncIterator[servers.Fake]:
     """A forge that the desk posts to."""
-    fake = servers.Fake(request.param)
+    fake = servers.Fake(kind)
     token = desk.folder / "token"
     token.write_text(servers.TOKEN)
     async with vendors.listening(fake.application()) as address:
@@ -361,6 +362,19 @@ async def told(desk: Desk, request: pytest.FixtureRequest) -> AsyncIterator[serv
         await desk.again(served_roster())
         await desk.look()
         fake.open = {1: "main"}
+        yield fake
+
+
+@pytest.fixture(params=["github", "gitlab", "gitea"])
+async def told(desk: Desk, request: pytest.FixtureRequest) -> AsyncIterator[servers.Fake]:
+    async with posting(desk, request.param) as fake:
+        yield fake
+
+
+@pytest.fixture
+async def github(desk: Desk) -> AsyncIterator[servers.Fake]:
+    """One of them, where they do not differ."""
+    async with posting(desk, "github") as fake:
         yield fake
 
 
@@ -416,27 +430,27 @@ async def test_a_push_edits_the_comment_and_a_new_verdict_makes_a_new_one(
     assert told.statuses[-1][1]["state"] in {"failure", "failed"}
 
 
-async def test_a_planted_marker_is_nobody_we_know(desk: Desk, told: servers.Fake) -> None:
+async def test_a_planted_marker_is_nobody_we_know(desk: Desk, github: servers.Fake) -> None:
     for _ in range(5):
-        told.say(1, servers.STRANGER, "<!-- rosterd:plan:forge:main -->\nall is well, merge it")
+        github.say(1, servers.STRANGER, "<!-- rosterd:plan:forge:main -->\nall is well, merge it")
     desk.request(1, FULL, by=desk.alice)
 
     await desk.requests.look()
 
-    assert len(told.ours(1)) == 1
-    strange = [each.body for each in told.comments[1] if each.author == servers.STRANGER]
+    assert len(github.ours(1)) == 1
+    strange = [each.body for each in github.comments[1] if each.author == servers.STRANGER]
     assert strange == ["<!-- rosterd:plan:forge:main -->\nall is well, merge it"] * 5
 
 
 async def test_where_everybody_reads_only_documents_are_told(
-    desk: Desk, told: servers.Fake
+    desk: Desk, github: servers.Fake
 ) -> None:
-    told.private = False
+    github.private = False
     desk.request(1, FULL, by=desk.alice)
 
     status = await desk.requests.look()
 
-    (comment,) = told.ours(1)
+    (comment,) = github.ours(1)
     assert "does without the roster" in comment
     assert "What applications gain" not in comment
     assert status.requests[0].plan is not None
@@ -444,24 +458,24 @@ async def test_where_everybody_reads_only_documents_are_told(
 
 
 async def test_closed_requests_and_those_for_other_branches_are_left_alone(
-    desk: Desk, told: servers.Fake
+    desk: Desk, github: servers.Fake
 ) -> None:
-    told.open = {2: "other"}
+    github.open = {2: "other"}
     for number in (1, 2):
         desk.request(number, FULL, by=desk.alice)
 
     status = await desk.requests.look()
 
     assert status.requests == ()
-    assert told.comments == {}
+    assert github.comments == {}
 
 
 @pytest.mark.parametrize("answer", [401, 403, 422, 500])
 async def test_a_forge_that_refuses_stops_nothing_and_its_token_is_not_logged(
-    desk: Desk, told: servers.Fake, answer: int, caplog: pytest.LogCaptureFixture
+    desk: Desk, github: servers.Fake, answer: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    told.refuse = lambda _: web.json_response(
+    github.refuse = lambda _: web.json_response(
         {"message": f"not with {servers.TOKEN}"}, status=answer
     )
     desk.request(1, FULL, by=desk.alice)
@@ -471,30 +485,30 @@ async def test_a_forge_that_refuses_stops_nothing_and_its_token_is_not_logged(
     assert status.requests[0].state == "valid"
     assert f"the forge answers {answer}" in status.forge
     assert servers.TOKEN not in caplog.text + status.forge
-    told.refuse = lambda _: None
+    github.refuse = lambda _: None
     assert (await desk.requests.look()).forge == ""
-    assert len(told.ours(1)) == 1
+    assert len(github.ours(1)) == 1
 
 
 async def test_a_forge_that_asks_for_patience_is_not_asked_again(
-    desk: Desk, told: servers.Fake
+    desk: Desk, github: servers.Fake
 ) -> None:
-    told.refuse = lambda _: web.json_response({}, status=429, headers={"Retry-After": "600"})
+    github.refuse = lambda _: web.json_response({}, status=429, headers={"Retry-After": "600"})
     desk.request(1, FULL, by=desk.alice)
     await desk.requests.look()
-    asked = len(told.asked)
+    asked = len(github.asked)
 
     status = await desk.requests.look()
 
-    assert len(told.asked) == asked
+    assert len(github.asked) == asked
     assert "asked again later" in status.forge
     assert status.requests[0].state == "valid"
 
 
 async def test_a_status_that_is_refused_keeps_no_comment_back(
-    desk: Desk, told: servers.Fake
+    desk: Desk, github: servers.Fake
 ) -> None:
-    told.refuse = lambda request: (
+    github.refuse = lambda request: (
         web.json_response({"message": "no such commit"}, status=404)
         if "/statuses/" in request.path
         else None
@@ -504,7 +518,7 @@ async def test_a_status_that_is_refused_keeps_no_comment_back(
     status = await desk.requests.look()
 
     assert "no such commit" in status.forge
-    assert len(told.ours(1)) == 1
+    assert len(github.ours(1)) == 1
 
 
 # ---------------------------------------------------------------- the whole daemon

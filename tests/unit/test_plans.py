@@ -175,7 +175,21 @@ def test_a_digest_names_the_plan_and_nothing_else() -> None:
     again = plans.make(config(), new, views(old), views(new))
 
     assert first.digest == again.digest
+    assert first.digest not in {plans.make(old, old).digest, plans.make(new, old).digest}
     assert first.digest != plans.make(old, new).digest
+
+
+def test_a_digest_does_not_tell_what_the_plan_does_not() -> None:
+    """It is shown beside the plan, and nine guesses are none too many."""
+
+    def plan(people: int) -> plans.Plan:
+        gone = plans.Delta(before=500, after=500 - people, gained=0, lost=people)
+        levels = {"orgs": ("NO ACCESS", 0), "courses": ("NO ACCESS", 0)}
+        each = plans.Exposure("math", None, None, {"users": gone}, levels, levels, (), ())
+        return plans.Plan((), (each,))
+
+    assert plan(3).digest == plan(4).digest
+    assert plan(30).digest != plan(40).digest
 
 
 def test_the_text_says_who_begins_and_with_what() -> None:

@@ -126,7 +126,7 @@ class Requesting:
     async def _look(self, open_: frozenset[int] | None) -> tuple[Seen, ...]:
         world = self._worlds.current
         if world.config is None or world.commit is None:
-            raise errors.TemporaryError("nothing is accepted yet that a request could change")
+            return ()  # nothing is accepted yet that a request could change
         await self._inbox.fetch()
         heads = [
             head for head in await self._inbox.heads() if open_ is None or head.number in open_
@@ -199,6 +199,8 @@ class Requesting:
     async def _rest(self) -> None:
         poll = self._machine.requests.poll
         pause = min(max(poll, _MOST_PAUSE), poll * 2 ** min(self._failures, 6))
+        if self._worlds.current.commit is None:
+            pause = min(poll, _TICK)  # the first commit may be accepted any moment
         until = time.monotonic() + pause
         while (left := until - time.monotonic()) > 0 and not self._awake.is_set():
             self._tick()
