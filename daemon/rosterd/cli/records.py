@@ -49,12 +49,12 @@ def whole(settings_path: Path, store_path: Path | None) -> Kept:
     path = store_path or asking.read_settings(settings_path).state_db
     try:
         with _opened(path) as store:
-            records = list(_pages(store, 0))
-            try:
-                found = tuple(_disagreements(store, records))
-            except ValueError:  # a value that the daemon never writes
-                found = ("the changes in the store cannot be read: they were edited",)
-            return Kept(records, found, compared=True)
+            while True:
+                head = store.head()
+                records = list(_pages(store, 0))
+                found = _compared(store, records)
+                if store.head() == head:  # otherwise a running daemon wrote in between
+                    return Kept(records, found, compared=True)
     except errors.RosterdError:
         if store_path is not None:
             raise
@@ -108,6 +108,13 @@ def _pages(store: storage.Store, after: int) -> Iterator[chain.Record]:
     while page := store.recorded(after, _PAGE):
         yield from page
         after = page[-1].number
+
+
+def _compared(store: storage.Store, records: Sequence[chain.Record]) -> tuple[str, ...]:
+    try:
+        return tuple(_disagreements(store, records))
+    except ValueError:  # a value that the daemon never writes
+        return ("the changes in the store cannot be read: they were edited",)
 
 
 def _disagreements(store: storage.Store, records: Sequence[chain.Record]) -> Iterator[str]:
