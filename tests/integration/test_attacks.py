@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from rosterd import reconciling, statements
-from rosterd.git import clones
+from rosterd.git import chunks, clones
 from tests.integration import configs_in_git as texts
 from tests.integration import git_repositories as repositories
 from tests.integration.test_reconciling import MATH, WIDER, Place
@@ -384,15 +384,13 @@ async def test_malformed_statements_are_passed_over(place: Besieged) -> None:
 async def test_statements_beyond_what_a_program_may_answer_are_read_in_parts(
     place: Besieged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rosterd.git import witnesses
-
-    monkeypatch.setattr(witnesses, "_CHUNK_BYTES", 3_000)
-    monkeypatch.setattr(witnesses, "_OBJECT_BYTES", 1_500)
+    monkeypatch.setattr(chunks, "_CHUNK_BYTES", 3_000)
+    monkeypatch.setattr(chunks, "_OBJECT_BYTES", 2_000)
     for number in range(9):
         place.push_ref(
             place.write_blob(b"%d" % number * 1_000), f"refs/rosterd/statements/{number}"
         )
-    place.push_ref(place.write_blob(b"x" * 2_000), "refs/rosterd/statements/x")
+    place.push_ref(place.write_blob(b"x" * 2_500), "refs/rosterd/statements/x")
 
     await place.goes_on()
 
