@@ -347,6 +347,34 @@ async def test_a_missing_operators_file_is_told_in_status_and_log(
     assert what in caplog.text
 
 
+TARGET = """\
+apiVersion: rosterd/v1
+kind: SftpTarget
+name: {name}
+application: math
+enabled: {enabled}
+host: sftp.example.com
+username: us
+authentication: {{password: {name}-password}}
+hostKeys:
+  - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMnw9vcU9RRucOxcnx1Vll3mTMX8BAUvxpNZss3ekreF
+directory: {name}
+export: {{template: oneroster-1.2, when: after-import}}
+"""
+
+
+async def test_a_secret_of_a_disabled_target_is_not_missed(tmp_path: Path) -> None:
+    targets = {
+        f"sftp-targets/{name}.yaml": TARGET.format(name=name, enabled=enabled)
+        for name, enabled in (("off", "false"), ("on", "true"))
+    }
+    async with serving(tmp_path, files={**targets}) as here:
+        found = {each["name"]: each for each in await here.daemon.desk.secrets()}
+
+    assert (found["off-password"]["needed"], found["on-password"]["needed"]) == (False, True)
+    assert found["off-password"]["used"]
+
+
 async def test_a_scrape_counts_what_vendors_asked_and_no_person(tmp_path: Path) -> None:
     async with serving(tmp_path) as here:
         here.daemon.book.note("math", "rest", "200")

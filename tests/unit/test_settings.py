@@ -178,3 +178,25 @@ def test_a_forge_needs_all_it_is_posted_with() -> None:
 def test_a_token_goes_to_a_named_place_over_https_alone(field: str, value: str) -> None:
     with pytest.raises(ValueError, match=r"expected (an https|a project)"):
         settings.Requests.model_validate({"refs": ("refs/pull/*/head",), **POSTING, field: value})
+
+
+def test_webhooks_are_off_until_a_scheme_and_its_secrets_are_set() -> None:
+    hook = load(MINIMAL + '[webhook]\nscheme = "gitea"\nsecrets = ["hook", "/run/new"]\n').webhook
+
+    assert load(MINIMAL).webhook.scheme is None
+    assert hook.secrets == (Path("/etc/rosterd/hook"), Path("/run/new"))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        'scheme = "github"',
+        'secrets = ["hook"]',
+        'scheme = "github"\nsecrets = []',
+        'scheme = "github"\nsecrets = ["one", "two", "three"]',
+        'scheme = "any"\nsecrets = ["hook"]',
+    ],
+)
+def test_a_webhook_that_would_take_anything_or_nothing_is_refused(lines: str) -> None:
+    with pytest.raises(errors.InputError, match="webhook"):
+        load(MINIMAL + f"[webhook]\n{lines}\n")

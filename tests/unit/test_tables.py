@@ -47,3 +47,9 @@ def test_what_finds_no_room_goes_below_its_row() -> None:
 
 def test_a_window_that_is_too_narrow_for_the_words_keeps_them_whole() -> None:
     assert any("family-messenger" in line for line in _lines(10))
+
+
+def test_only_a_whole_cell_is_an_answer() -> None:
+    found = [tables._colour(text) for text in ("yes", "no", "unknown", "no roster", "yes, but")]
+
+    assert found == ["green", "red", "yellow", None, None]
