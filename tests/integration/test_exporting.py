@@ -7,7 +7,7 @@ import io
 import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest import mock
@@ -15,7 +15,18 @@ from unittest import mock
 import apsw
 import pytest
 
-from rosterd import configs, errors, exporting, ledger, loading, sftp, storage, vault, worlds
+from rosterd import (
+    configs,
+    documents,
+    errors,
+    exporting,
+    ledger,
+    loading,
+    sftp,
+    storage,
+    vault,
+    worlds,
+)
 from rosterd.exporting import bundles, owing
 from tests.integration import sshd, vendors
 
@@ -596,3 +607,25 @@ async def test_the_heart_beats_while_a_server_hangs(server: sshd.Server, house: 
         async with house.looping():
             await asyncio.wait_for(begun.wait(), 10)
             await house.passed()
+
+
+async def test_what_is_owed_while_exports_are_suspended_waits_and_is_no_failure(
+    house: House, server: sshd.Server
+) -> None:
+    plain = config(server)
+    said = documents.Suspended(reason="the student system moves", since=date(2026, 8, 1))
+    repository = plain.repository.model_copy(update={"suspended": said})
+    await house.serve(replace(plain, repository=repository))
+
+    async with house.looping():
+        await house.passed()
+        assert house.exports.waiting == ("math-sftp",)
+        assert await house.runs() == []
+        with pytest.raises(errors.InputError, match="the student system moves"):
+            await house.exports.run_now("math-sftp", "test")
+
+        await house.serve(plain)
+        (run,) = await house.until("delivered")
+
+    assert run.attempt == 1
+    assert house.exports.waiting == ()
