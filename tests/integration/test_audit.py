@@ -5,6 +5,7 @@ import contextlib
 import csv
 import io
 import json
+import os
 import re
 import shutil
 import stat
@@ -36,6 +37,9 @@ class Day:
     secret: str
     log: processes.Done
     verified: processes.Done
+    asked: processes.Done
+    """As `verified`, by somebody who may ask the daemon and not read its files."""
+    shown_status: str
     status: dict[str, Any]
     answer: dict[str, Any]
     journal: str
@@ -89,8 +93,13 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
         answer = processes.ask_socket(demo.socket, "/v1/records?after=1&limit=1")
         log = demo.run("audit", "log", "--json", "--limit", "1000")
         verified = demo.run("audit", "verify")
+        shown_status = demo.run("status").words
+        with pytest.MonkeyPatch.context() as patch:  # root may read anything
+            patch.setattr(os, "access", lambda path, mode: Path(path).name != "state.db")
+            asked = here("audit", "verify", "--settings", demo.settings)
     secret = json.loads(shown.out)["credentials"][0]["secret"]
-    return Day(demo, commit, secret, log, verified, status, answer, daemon.process.output)
+    journal = daemon.process.output
+    return Day(demo, commit, secret, log, verified, asked, shown_status, status, answer, journal)
 
 
 @pytest.fixture
@@ -157,6 +166,7 @@ def test_the_head_is_in_the_status_in_the_journal_and_in_the_report(day: Day) ->
     last = day.records()[-1]
     report = json.loads(day.demo.run("audit", "export", "--format", "json").out)
 
+    assert f"audit record {last['number']}, head {last['head']}" in day.shown_status
     assert day.status["audit"] == {"number": last["number"], "head": last["head"]}
     assert f"audit number={last['number']} kind=keys head={last['head']}" in day.journal
     assert report["heads"]["newest"] == {"number": last["number"], "head": last["head"]}
@@ -224,6 +234,8 @@ def test_an_untouched_chain_is_proven_beside_the_daemon_and_from_a_copy(
     assert found["holding"] == len(day.records())
     assert found["head"] == day.records()[-1]["head"]
     assert found["unseen"]
+    assert day.asked.status == 0
+    assert "the daemon was asked, not the file" in day.asked.words
     assert list(copy.parent.iterdir()) == [copy]  # nothing is left beside an auditor's file
 
 

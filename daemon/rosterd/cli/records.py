@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,7 +36,7 @@ def read(
             return _asked(settings_path, newest)
         except errors.TemporaryError:
             store_path = asking.read_settings(settings_path).state_db
-            if not store_path.exists():
+            if not os.access(store_path, os.F_OK):
                 raise
     with _opened(store_path) as store:
         after = 0 if newest is None else max(0, store.head()[0] - newest)
@@ -95,7 +96,7 @@ def _asked(settings_path: Path, newest: int | None) -> list[chain.Record]:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[storage.Store]:
-    if not path.is_file():
+    if not (os.access(path, os.R_OK) and path.is_file()):
         raise errors.InputError(f"cannot read {path}: there is no such file, or it may not be read")
     store = sqlite.open_store(path, readonly=True, least=sqlite.RECORDS)
     try:
