@@ -183,7 +183,11 @@ class Operating:
             "state": state,  # type: ignore[typeddict-item]  # the values of the table above
             "reason": "" if state == "applied" else status.message,
             "missing": [
-                {"path": each.path, "needed": each.needed, "have": list(each.people)}
+                {
+                    "path": each.path or "(the rewritten history)",
+                    "needed": each.needed,
+                    "have": list(each.people),
+                }
                 for each in status.missing
             ],
             "problems": [str(problem) for problem in status.problems],

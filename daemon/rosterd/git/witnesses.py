@@ -9,6 +9,8 @@ A commit that is part of the accepted history has had its say. Because a signatu
 in another way under the same content, that is told by the signed bytes and not by the commit's id.
 """
 
+import asyncio
+import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +25,7 @@ _EXTRA_COMMITS = 2_000
 _PATHS = 500
 _REMEMBERED = 50_000
 _BASES = 200
+_PART = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +164,8 @@ class Witnesses:
         out of it: they may have been kept from us until now, and their dates say nothing.
         """
         bases = sorted({ours[each.name] for each in heard} - {accepted})
+        if not bases:
+            return list(heard)
         after = {}
         for base in bases[:_BASES]:
             if since is None or await self._mirror.is_ancestor(since, base):
@@ -222,14 +227,9 @@ class Witnesses:
         with tempfile.TemporaryDirectory(dir=self._mirror.folder) as folder:
             allowed = Path(folder) / "allowed_signers"
             allowed.write_text(listed.signers("git"), encoding="utf-8")
-            answer = await self._mirror.programs.git(
-                *("-c", f"gpg.ssh.allowedSignersFile={allowed}", "--git-dir=."),
-                *("log", "--no-walk=unsorted", "--stdin", "-z", "--format=%H %G? %GF"),
-                folder=self._mirror.folder,
-                given="".join(f"{one.name}\n" for one in new).encode(),
-            )
+            answers = await self._in_parts([one.name for one in new], allowed)
         good = {}
-        for line in answer.output.decode(errors="replace").split("\0"):
+        for line in "\0".join(answers).split("\0"):
             name, _, rest = line.strip().partition(" ")
             state, _, key = rest.partition(" ")
             # G alone: git also says "good" of keys it does not know, with another letter.
@@ -238,6 +238,35 @@ class Witnesses:
         for one in new:
             person = listed.person(one.key, "git") if one.name in good else None
             self._verified[one.name, listed.digest] = (person, one.key) if person else None
+
+    async def _in_parts(self, names: Sequence[str], allowed: Path) -> list[str]:
+        """What git says of the signatures, one part on each processor: a part is two programs for
+        every commit, one after the other, and has to end within the time that git is given.
+        """
+        processors = os.cpu_count() or 1
+        size = min(_PART, -(-len(names) // processors))
+        turn = asyncio.Semaphore(processors)
+
+        async def verified(part: Sequence[str]) -> str:
+            async with turn:
+                answer = await self._mirror.programs.git(
+                    *("-c", f"gpg.ssh.allowedSignersFile={allowed}", "--git-dir=."),
+                    *("log", "--no-walk=unsorted", "--stdin", "-z", "--format=%H %G? %GF"),
+                    folder=self._mirror.folder,
+                    given="".join(f"{name}\n" for name in part).encode(),
+                )
+            return answer.output.decode(errors="replace")
+
+        parts = [
+            asyncio.ensure_future(verified(names[start : start + size]))
+            for start in range(0, len(names), size)
+        ]
+        try:
+            return await asyncio.gather(*parts)
+        finally:
+            for part in parts:  # one that failed leaves the others running
+                part.cancel()
+            await asyncio.gather(*parts, return_exceptions=True)
 
     # ------------------------------------------------------------ contents
 
