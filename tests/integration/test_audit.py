@@ -95,7 +95,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
         verified = demo.run("audit", "verify")
         shown_status = demo.run("status").words
         with pytest.MonkeyPatch.context() as patch:  # root may read anything
-            patch.setattr(os, "access", lambda path, mode: Path(path).name != "state.db")
+            patch.setattr(os, "access", lambda path, _: Path(path).name != "state.db")
             asked = here("audit", "verify", "--settings", demo.settings)
     secret = json.loads(shown.out)["credentials"][0]["secret"]
     journal = daemon.process.output
