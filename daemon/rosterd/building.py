@@ -128,7 +128,9 @@ async def build(
         requests_loop=loops.requesting,
         keys=keys,
         blocking=blocking.Blocking(store, served, keys, now, watch),
-        inquiries=disclosures.Inquiries(store, machine.state_db, machine.disclosures, named, now),
+        inquiries=disclosures.Inquiries(
+            store, machine.state_db, machine.disclosures, named, clock=now, served=served
+        ),
         book=book,
         pulse=pulse,
         people=people,

@@ -84,12 +84,12 @@ class House:
 
     async def student(self, sourced_id: str, **more: Any) -> dict[str, Any]:
         path, folder = self.folder / "state.db", self.folder / "disclosures"
-        asking = disclosures.Inquiries(self.store, path, folder, self.named, self.clock)
+        asking = disclosures.Inquiries(self.store, path, folder, self.named, clock=self.clock)
         return await asking.student(sourced_id, "test", **more)
 
     async def view(self, application: str) -> dict[str, Any]:
         path, folder = self.folder / "state.db", self.folder / "disclosures"
-        asking = disclosures.Inquiries(self.store, path, folder, self.named, self.clock)
+        asking = disclosures.Inquiries(self.store, path, folder, self.named, clock=self.clock)
         return await asking.view(application, self.clock.now)
 
 

@@ -177,7 +177,9 @@ async def _alone(machine: settings_module.Settings, work: _Work) -> disclosures.
     async with storage.open_sqlite(machine.state_db) as state:
         named = await state.run(lambda store: disclosures.prepare(store, chest))
         path, folder = machine.state_db, machine.disclosures
-        inquiries = disclosures.Inquiries(state, path, folder, named, lambda: datetime.now(UTC))
+        inquiries = disclosures.Inquiries(
+            state, path, folder, named, clock=lambda: datetime.now(UTC)
+        )
         return await work(inquiries)
 
 

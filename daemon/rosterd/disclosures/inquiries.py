@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from rosterd import chain, storage
+from rosterd import chain, storage, worlds
 from rosterd.disclosures import answering, background, pseudonyms
 from rosterd.storage import sqlite
 
@@ -27,14 +27,19 @@ class Inquiries:
         path: Path,
         folder: Path,
         named: pseudonyms.Pseudonyms,
+        *,
         clock: Callable[[], datetime],
+        served: worlds.Worlds | None = None,
     ) -> None:
-        """`path` is the store's file, `folder` the journal's."""
+        """`path` is the store's file, `folder` the journal's. Where something is `served`, its config
+        gives applications their titles.
+        """
         self._state = state
         self._path = path
         self._folder = folder
         self._named = named
         self._clock = clock
+        self._served = served
 
     async def view(self, application: str, moment: datetime) -> background.Answer:
         """What an application could see at a moment. Raises errors.InputError when it was not known
@@ -63,11 +68,20 @@ class Inquiries:
         note = chain.Note("inquiry", who, subject, self._clock(), period)
         await self._state.run(lambda store: store.note(note))
         folder, named = self._folder, self._named
-        return await self._read(
+        answer = await self._read(
             lambda store: answering.student(
                 store, folder, named, sourced_id, since=since, until=until
             )
         )
+        titles = self._titles()
+        for each in answer["applications"]:
+            each["title"] = titles.get(each["application"])
+        return answer
+
+    def _titles(self) -> dict[str, str]:
+        config = self._served.current.config if self._served is not None else None
+        declared = config.applications if config is not None else {}
+        return {name: each.title for name, each in declared.items()}
 
     async def _read(self, work: Callable[[storage.Store], T]) -> T:
         return await asyncio.to_thread(self._beside, work)

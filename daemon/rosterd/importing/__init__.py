@@ -27,22 +27,14 @@ from rosterd import (
     storage,
     worlds,
 )
-from rosterd.generations import building, calling, deliveries
+from rosterd.generations import building, calling
+from rosterd.importing import sources
 
-MANIFEST: Final = "manifest.csv"
 _RETRY: Final = (30.0, 120.0, 600.0)
 """Seconds until an import is tried again that failed for a reason which is not the delivery's."""
 _FINE: Final = ("imported", "unchanged")
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What lies at a source and could be read: a folder or a zip, as it looks from outside."""
-
-    path: Path
-    files: tuple[deliveries.Seen, ...]
 
 
 State = Literal["waiting", "importing", "current", "refused", "failed"]
@@ -60,9 +52,9 @@ class Status:
 class _Watch:
     """What is remembered of a source between two passes; losing it costs one look more."""
 
-    sight: Sight | None = None
+    sight: sources.Sight | None = None
     since: float = 0.0
-    handled: Sight | None = None
+    handled: sources.Sight | None = None
     failures: int = 0
     retry: float = 0.0
     status: Status = Status("waiting", "nothing was seen yet")
@@ -171,7 +163,7 @@ class Importing:
         source = self._sources().get(name)
         if source is None:
             raise errors.InputError(f"cannot import {name}: there is no such enabled source")
-        sight, reason = await asyncio.to_thread(self._see, source)
+        sight, reason = await asyncio.to_thread(sources.look, source, self._limits.sources)
         if sight is None:
             raise errors.InputError(f"cannot import {name}: {reason}")
         watch = self._watches.setdefault(name, _Watch())
@@ -197,7 +189,7 @@ class Importing:
     async def _consider(self, source: documents.RosterSource, watch: _Watch) -> float | None:
         """Import from a source if its delivery is due; gives the seconds until it may be."""
         now = self._monotonic()
-        sight, reason = await asyncio.to_thread(self._see, source)
+        sight, reason = await asyncio.to_thread(sources.look, source, self._limits.sources)
         if sight != watch.sight:
             watch.sight, watch.since = sight, now
         if sight is None:
@@ -214,33 +206,10 @@ class Importing:
         await self._import(source, sight, watch)
         return None if watch.handled == sight else max(0.0, watch.retry - self._monotonic())
 
-    def _see(self, source: documents.RosterSource) -> tuple[Sight | None, str]:
-        """What could be read, or why nothing can."""
-        folder = Path(source.directory).resolve()
-        if not any(folder.is_relative_to(each.resolve()) for each in self._limits.sources):
-            return None, "its directory lies under none of the settings' imports.sources"
-        files = deliveries.look(folder)
-        names = {each.name.casefold() for each in files}
-        if source.marker is not None and source.marker.casefold() not in names:
-            return None, f"the marker {source.marker} is not there yet"
-        data = tuple(each for each in files if deliveries.is_data(each.name))
-        marked = source.marker is not None or source.manifest is not None
-        if data and (marked or MANIFEST in names):
-            kept = (source.marker or "").casefold()
-            return Sight(
-                folder,
-                tuple(each for each in files if each in data or each.name.casefold() == kept),
-            ), ""
-        zips = [each for each in files if each.name.casefold().endswith(".zip")]
-        if zips:
-            newest = max(zips, key=lambda each: (each.modified, each.name))
-            return Sight(folder / newest.name, (newest,)), ""
-        return None, f"{MANIFEST} is not there yet" if data else "there is no delivery"
-
     # -- an import
 
     async def _import(
-        self, source: documents.RosterSource, sight: Sight, watch: _Watch
+        self, source: documents.RosterSource, sight: sources.Sight, watch: _Watch
     ) -> storage.Import | None:
         """Import one delivery; None when it turned out to be changing still."""
         async with self._turn:
@@ -279,7 +248,9 @@ class Importing:
         event: calling.Event = task.result()
         return event
 
-    async def _request(self, source: documents.RosterSource, sight: Sight) -> building.Request:
+    async def _request(
+        self, source: documents.RosterSource, sight: sources.Sight
+    ) -> building.Request:
         world = self._served.current
         served = world.generation if isinstance(world.generation, generations.Generation) else None
         last = await self._state.run(lambda store: store.last_import(source.name))
@@ -376,7 +347,7 @@ class Importing:
         )
         return kept[0]
 
-    def _remember(self, watch: _Watch, sight: Sight, imported: storage.Import) -> None:
+    def _remember(self, watch: _Watch, sight: sources.Sight, imported: storage.Import) -> None:
         if imported.state == "failed":
             pause = _RETRY[min(watch.failures, len(_RETRY) - 1)]
             watch.failures += 1

@@ -75,9 +75,7 @@ class Reconciling:
         self._clock = clock
         self._vouching = vouching.Vouching(machine, mirror, store, clock)
         self._recording = recording.Recording(machine, mirror, store, self._vouching.rule, clock)
-        self._applying = applying.Applying(
-            store, served, keys, clock, self._recording, watch
-        )
+        self._applying = applying.Applying(store, served, keys, clock, self._recording, watch=watch)
         self._reader = candidates.Reader(mirror)
         self._drifting = drifting.Drifting(store, self._reader, clock)
         self._telling = telling.Telling(self._applying, served, clock)

@@ -45,6 +45,7 @@ class Applying:
         keys: credentials.Credentials | None,
         clock: Callable[[], datetime],
         record: recording.Recording,
+        *,
         watch: disclosures.Watch | None = None,
     ) -> None:
         self._store = store

@@ -9,7 +9,6 @@ from typing import Final
 from rosterd.storage import connecting, protocol
 from rosterd.storage.sqlite import bases, configs, credentials, generations, receiving, runs
 
-
 RECORDS: Final = 3
 """The level from which on a store has records: the least that an audit can read."""
 

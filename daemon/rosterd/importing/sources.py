@@ -1,0 +1,43 @@
+"""What lies at a source: a delivery that could be read, or why there is none."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rosterd import documents
+from rosterd.generations import deliveries
+
+MANIFEST: Final = "manifest.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What lies at a source and could be read: a folder or a zip, as it looks from outside."""
+
+    path: Path
+    files: tuple[deliveries.Seen, ...]
+
+
+def look(source: documents.RosterSource, allowed: Iterable[Path]) -> tuple[Sight | None, str]:
+    """What could be read, or why nothing can. `allowed` are the settings' folders for sources."""
+    folder = Path(source.directory).resolve()
+    if not any(folder.is_relative_to(each.resolve()) for each in allowed):
+        return None, "its directory lies under none of the settings' imports.sources"
+    files = deliveries.look(folder)
+    names = {each.name.casefold() for each in files}
+    if source.marker is not None and source.marker.casefold() not in names:
+        return None, f"the marker {source.marker} is not there yet"
+    data = tuple(each for each in files if deliveries.is_data(each.name))
+    marked = source.marker is not None or source.manifest is not None
+    if data and (marked or MANIFEST in names):
+        kept = (source.marker or "").casefold()
+        return Sight(
+            folder,
+            tuple(each for each in files if each in data or each.name.casefold() == kept),
+        ), ""
+    zips = [each for each in files if each.name.casefold().endswith(".zip")]
+    if zips:
+        newest = max(zips, key=lambda each: (each.modified, each.name))
+        return Sight(folder / newest.name, (newest,)), ""
+    return None, f"{MANIFEST} is not there yet" if data else "there is no delivery"
