@@ -619,7 +619,7 @@ async def test_what_is_owed_while_exports_are_suspended_waits_and_is_no_failure(
 
     async with house.looping():
         await house.passed()
-        assert house.exports.waiting == ("math-sftp",)
+        assert list(house.exports.waiting) == ["math-sftp"]
         assert await house.runs() == []
         with pytest.raises(errors.InputError, match="the student system moves"):
             await house.exports.run_now("math-sftp", "test")
@@ -628,4 +628,4 @@ async def test_what_is_owed_while_exports_are_suspended_waits_and_is_no_failure(
         (run,) = await house.until("delivered")
 
     assert run.attempt == 1
-    assert house.exports.waiting == ()
+    assert not list(house.exports.waiting)

@@ -208,7 +208,7 @@ async def test_a_release_of_that_very_change_lets_it_go_and_no_other_does() -> N
     assert waiting.cause == "documents"
     right = waiting.release
 
-    wrong = {
+    wrong: dict[str, dict[str, Any]] = {
         "another change": {"change": f"sha256:{'0' * 64}"},
         "a lower ceiling": {"gain": 0},
         "a day too late": {"until": clock.now.date().replace(year=2025)},
