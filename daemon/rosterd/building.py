@@ -88,6 +88,50 @@ async def build(
     Raises errors.InputError when the settings or the state cannot be used.
     """
     _folders(machine)
+    state = await _opened(stack, machine)
+    loops = _loops(machine, state)
+    people = operators.Operators(machine.console.tokens)
+    hook = None
+    if machine.webhook.scheme is not None:
+        hook = hooks.Hooks(machine.webhook, loops.hooked)
+        stack.callback(hook.close)
+    pulse = _pulse(loops)
+    desk = _desk(machine, state, loops, people=people, pulse=pulse, hook=hook)
+    return Daemon(
+        machine=machine,
+        store=state.store,
+        keys=state.keys,
+        served=state.served,
+        reconciling=loops.reconciling,
+        importing=loops.importing,
+        exporting=loops.exporting,
+        requesting=loops.requesting,
+        book=state.book,
+        watch=state.watch,
+        leaving=state.leaving,
+        pulse=pulse,
+        desk=desk,
+        people=people,
+        hook=hook,
+        supervisor=supervisor,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """What is on disk, opened, and what goes by it."""
+
+    chest: vault.Vault
+    store: storage.Storage
+    keys: credentials.Credentials
+    served: worlds.Worlds
+    named: disclosures.Pseudonyms
+    watch: disclosures.Watch
+    leaving: disclosures.Disclosures
+    book: ledger.Ledger
+
+
+async def _opened(stack: contextlib.AsyncExitStack, machine: settings.Settings) -> _State:
     chest = await asyncio.to_thread(vault.load, machine.secrets.vault_key)
     store = await stack.enter_async_context(storage.open_sqlite(machine.state_db))
     keys = credentials.Credentials(store, chest)
@@ -102,60 +146,56 @@ async def build(
     stack.callback(leaving.close)
     await turn_day(served, store, watch)
     served.current.warm()
-    book = ledger.Ledger(store, now)
-    loops = _loops(
-        machine, store, served, keys=keys, chest=chest, book=book, watch=watch, leaving=leaving
+    return _State(
+        chest=chest,
+        store=store,
+        keys=keys,
+        served=served,
+        named=named,
+        watch=watch,
+        leaving=leaving,
+        book=ledger.Ledger(store, now),
     )
-    people = operators.Operators(machine.console.tokens)
-    hook = (
-        hooks.Hooks(machine.webhook, loops.hooked) if (machine.webhook.scheme is not None) else None
-    )
-    if hook is not None:
-        stack.callback(hook.close)
-    pulse = _pulse(loops)
 
+
+def _desk(
+    machine: settings.Settings,
+    state: _State,
+    loops: "_Loops",
+    *,
+    people: operators.Operators,
+    pulse: readiness.Pulse,
+    hook: hooks.Hooks | None,
+) -> operating.Operating:
     async def shown(who: str, commit: str, details: Mapping[str, str]) -> None:
         note = chain.Note("planned", who, commit, now(), details)
-        await store.run(lambda kept: kept.note(note))
+        await state.store.run(lambda kept: kept.note(note))
 
-    desk = operating.Operating(
+    return operating.Operating(
         machine=machine,
-        served=served,
-        store=store,
+        served=state.served,
+        store=state.store,
         reconcile_loop=loops.reconciling,
         imports_loop=loops.importing,
         exports_loop=loops.exporting,
         requests_loop=loops.requesting,
-        keys=keys,
-        blocking=blocking.Blocking(store, served, keys, now, watch),
+        keys=state.keys,
+        blocking=blocking.Blocking(state.store, state.served, state.keys, now, state.watch),
         inquiries=disclosures.Inquiries(
-            store, machine.state_db, machine.disclosures, named, clock=now, served=served
+            state.store,
+            machine.state_db,
+            machine.disclosures,
+            state.named,
+            clock=now,
+            served=state.served,
         ),
-        book=book,
+        book=state.book,
         pulse=pulse,
         people=people,
-        previews=previewing.Previews(served, shown, machine.review.people),
+        previews=previewing.Previews(state.served, shown, machine.review.people),
         clock=now,
         started=now(),
         hooks=hook.outcomes if hook is not None else {},
-    )
-    return Daemon(
-        machine=machine,
-        store=store,
-        keys=keys,
-        served=served,
-        reconciling=loops.reconciling,
-        importing=loops.importing,
-        exporting=loops.exporting,
-        requesting=loops.requesting,
-        book=book,
-        watch=watch,
-        leaving=leaving,
-        pulse=pulse,
-        desk=desk,
-        people=people,
-        hook=hook,
-        supervisor=supervisor,
     )
 
 
@@ -172,38 +212,36 @@ class _Loops:
         self.requesting.wake()
 
 
-def _loops(
-    machine: settings.Settings,
-    store: storage.Storage,
-    served: worlds.Worlds,
-    *,
-    keys: credentials.Credentials,
-    chest: vault.Vault,
-    book: ledger.Ledger,
-    watch: disclosures.Watch,
-    leaving: disclosures.Disclosures,
-) -> _Loops:
+def _loops(machine: settings.Settings, state: _State) -> _Loops:
     mirror = git.Mirror(machine.mirror, machine.repository)
     return _Loops(
-        reconciling.Reconciling(machine, mirror, store, served, keys=keys, watch=watch, clock=now),
+        reconciling.Reconciling(
+            machine,
+            mirror,
+            state.store,
+            state.served,
+            keys=state.keys,
+            watch=state.watch,
+            clock=now,
+        ),
         importing.Importing(
             folder=machine.generations,
             limits=machine.imports,
-            served=served,
-            state=store,
-            watch=watch,
+            served=state.served,
+            state=state.store,
+            watch=state.watch,
             clock=now,
         ),
         exporting.Exporting(
             spool=machine.spool,
-            served=served,
-            state=store,
-            named=exporting.Secrets(store, chest, now),
-            book=book,
-            leaving=leaving,
+            served=state.served,
+            state=state.store,
+            named=exporting.Secrets(state.store, state.chest, now),
+            book=state.book,
+            leaving=state.leaving,
             clock=now,
         ),
-        requesting.Requesting(machine, store, served, now),
+        requesting.Requesting(machine, state.store, state.served, now),
     )
 
 
