@@ -66,12 +66,13 @@ class Repository:
     def push(self, *words: str) -> None:
         self.git("push", "-q", *words, "origin", "HEAD:main")
 
-    def approve(self, commit: str = "HEAD", person: str = "reviewer") -> processes.Done:
+    def approve(self, commit: str = "HEAD", person: str = "reviewer", *more: str) -> processes.Done:
         """`rosterd approve`, with this person's key."""
         key = self.told["people"][person]["signing_key"]
         done = processes.command(
             *("approve", commit, "--yes", "--clone", self.work, "--key", key),
             *("--settings", self.settings),
+            *more,
         )
         assert done.status == 0, done.words
         return done

@@ -84,6 +84,9 @@ def test_a_widening_waits_for_the_second_person(review: Review) -> None:
     assert missing.split()[1:] == ["2", author]
     assert reviewer not in missing
     assert demo.application("nothing").sign_in().status == 400
+    asked = demo.run("review")
+    assert asked.status == 1
+    assert f"one more person: {reviewer}" in asked.words
 
     repository.approve()
     demo.until_applied(commit)
@@ -198,6 +201,27 @@ def test_a_history_that_is_written_anew_is_refused(review: Review) -> None:
     assert status["repository"]["state"] == "refused"
     assert status["served"]["commit"] == served
     assert "history was rewritten" in demo.run("status").words
+
+
+def test_a_history_that_both_vouch_for_is_taken_when_an_operator_asks(review: Review) -> None:
+    demo, repository = review.demo, review.repository
+    served = demo.status()["served"]["commit"]
+    repository.git("commit", "-q", "--amend", "--gpg-sign", "-m", "Without the address in it")
+    commit = repository.head
+    repository.push("--force")
+    review.until_judged(commit)
+    words = ("accept-rewrite", served[:12], commit[:12], "--reason", "a message was purged")
+    repository.approve(commit, "author", "--rewrite", served)
+
+    refused = demo.run(*words)
+    repository.approve(commit, "reviewer", "--rewrite", served)
+    done = demo.run(*words)
+
+    assert refused.status == 1
+    assert "it needs 2 people" in refused.words
+    assert done.status == 0, done.words
+    assert review.state() == ("applied", commit)
+    assert "a message was purged" in demo.run("audit", "log").words
 
 
 def test_a_squash_merge_by_a_forge_keeps_what_people_vouched_for(review: Review) -> None:
