@@ -250,6 +250,56 @@ async def test_a_view_is_told_with_its_counts_and_refusals(tmp_path: Path) -> No
     assert refused["records"] == dict.fromkeys(model.COLLECTIONS, 0)
 
 
+async def test_an_application_that_is_held_is_told_under_the_commit_it_is_served_from(
+    tmp_path: Path,
+) -> None:
+    wider = vendors.config({**MATH, "math": vendors.Vendor()})
+    async with house(tmp_path) as it:
+        await it.config(vendors.config(MATH), "a")
+        await it.roster(Pages(vendors.district(), 1))
+        old = it.served.current
+        hold = worlds.Hold(kept=old.alone("math"), since=it.clock.now, former="math")
+        new = old.derived(
+            config=wider,
+            commit="b" * 40,
+            generation=Pages(vendors.district(), 2),
+            holds={"math": hold},
+            _views={},
+        )
+        await it.record(old, new)
+        it.clock.pass_by(days=1)
+        for name in MATH:
+            it.leaving.page(new, name, "1.2", "users", [2], picked=None)
+        sourced_id = vendors.district()["users"][2]["sourcedId"]
+        answer, view = await it.student(sourced_id), await it.view("math")
+
+    (held,), (free,) = _received(answer, "math"), _received(answer, "everything")
+    assert (held["commits"], free["commits"]) == (["a" * 40], ["b" * 40])
+    assert "phone" not in held["fields"]["sent"]
+    (span,) = _spans(answer, "math", "users")
+    assert span["commits"] == ["a" * 40]
+    assert (view["commit"], view["generation"]) == ("a" * 40, 1)
+    assert _spans(answer, "everything", "users")[-1]["commits"] == ["a" * 40, "b" * 40]
+
+
+async def test_an_answer_is_of_the_time_that_was_asked_for(tmp_path: Path) -> None:
+    async with house(tmp_path) as it:
+        await it.config(vendors.config(MATH), "a")
+        await it.roster(Pages(vendors.district(), 1))
+        it.leave("math", "users", "s1")
+        await it.config(vendors.config({**MATH, "math": vendors.Vendor("access: none")}), "b")
+        ended = it.clock.now
+        it.clock.pass_by(days=5)
+        await it.leaving.keep(0)
+        before = await it.student("s1", until=ended)
+        after = await it.student("s1", since=ended)
+
+    names = [each["application"] for each in before["applications"]]
+    assert names == ["everything", "math"]
+    assert _received(before, "math")
+    assert [each["application"] for each in after["applications"]] == ["everything"]
+
+
 async def test_a_restart_tells_nothing_twice(tmp_path: Path) -> None:
     clock, district = vendors.Clock(), vendors.district()
     async with house(tmp_path, clock) as it:

@@ -14,7 +14,7 @@ import logging
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -157,9 +157,17 @@ class Journal:
         self._write(outflow, frames + _framed(body))
         outflow.told = outflow.last
 
-    def sync(self) -> None:
-        """Wait until all that was appended is on the disk."""
-        os.fsync(self._file)
+    def syncing(self) -> Callable[[], None]:
+        """What waits, on whichever thread, until all that was appended by now is on the disk."""
+        file = os.dup(self._file)  # another file may be written to by then
+
+        def sync() -> None:
+            try:
+                os.fsync(file)
+            finally:
+                os.close(file)
+
+        return sync
 
     def turn(self, outflows: Mapping[Key, Outflow]) -> list[Path]:
         """Begin a new file, to which `outflows` are unknown; gives those before it."""

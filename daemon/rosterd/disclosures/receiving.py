@@ -119,7 +119,7 @@ class Disclosures:
                     way = (source.commit, _number(source), application, form, version, collection)
                     self._leave(world, (*way, None, departed), BitMap(found))
         try:
-            await asyncio.to_thread(self._journal.sync)
+            await asyncio.to_thread(self._journal.syncing())
         except OSError as error:
             raise errors.TemporaryError(
                 f"cannot record what leaves: {error.strerror or error}"
@@ -170,7 +170,7 @@ class Disclosures:
             try:
                 if self._dirty:
                     self._dirty = False
-                    await asyncio.to_thread(self._journal.sync)
+                    await asyncio.to_thread(self._journal.syncing())
                 now = time.monotonic()
                 if now - touched >= _TOUCH:
                     touched = now
