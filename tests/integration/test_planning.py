@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rosterd import cli, errors
-from rosterd.web import control
+from rosterd.web.control import standing
 from tests import packages
 from tests.integration import configs_in_git as texts
 from tests.integration import git_repositories as repositories
@@ -210,7 +210,7 @@ def test_documents_of_too_many_bytes_are_refused(demo: processes.Demo) -> None:
         f"{demo.told['console']}/v1/plan",
         method="POST",
         headers={"Authorization": f"Bearer {demo.told['console_token']}"},
-        body=b" " * (control.PLAN_BYTES + 1),
+        body=b" " * (standing.PLAN_BYTES + 1),
     )
 
     assert answer.status == 413

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from rosterd import errors
 from rosterd.web import control, desk, operators
+from rosterd.web.control import endpoints
 from rosterd.web.oneroster import answers
 
 COOKIE: Final = "rosterd_session"
@@ -88,7 +89,7 @@ class Console:
         session = request.cookies.get(COOKIE)
         return self._people.of_session(session) if session else None
 
-    def _allowed(self, endpoint: control.Endpoint) -> _Handler:
+    def _allowed(self, endpoint: endpoints.Endpoint) -> _Handler:
         answer = control.handler(endpoint)
 
         async def checked(request: web.Request) -> web.Response:

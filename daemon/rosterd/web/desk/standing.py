@@ -1,15 +1,8 @@
-"""What operators can see and ask for, whoever shows it.
+"""How the daemon is, and what it makes of the repository it follows."""
 
-The control socket, the console's JSON and its page all speak to one `Desk`, which the wiring makes
-from the loops. The shapes below are what leaves as JSON; times are ISO 8601 in UTC, and nothing in
-them names a person of a roster.
-"""
+from collections.abc import Mapping
+from typing import Any, Final, Literal, Protocol, TypedDict
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any, Final, Literal, NotRequired, Protocol, TypedDict
-
-from rosterd import credentials
 from rosterd.web import planned
 
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -199,132 +192,13 @@ class Status(TypedDict):
     requests: planned.Requests
 
 
-class Level(TypedDict):
-    """Access to orgs or courses, and how many are granted."""
-
-    level: str
-    count: int
-
-
-class Application(TypedDict):
-    """One application with what it sees."""
-
-    name: str
-    title: str
-    access: str
-    enabled: bool
-    development: bool
-    versions: list[str]
-    """Of the REST API; empty when it is off."""
-    refusal: str | None
-    """Why it gets nothing."""
-    orgs: Level | None
-    courses: Level | None
-    counts: dict[str, int]
-    """Records of each collection in its view."""
-    rest: str | None
-    """Its last REST access that was answered."""
-    sftp: str | None
-    """Its last delivery."""
-    targets: NotRequired[list[str]]
-
-
-class Import(TypedDict):
-    """One attempt to read a delivery of a source."""
-
-    source: str
-    state: str
-    started: str
-    ended: str
-    generation: int | None
-    added: int
-    changed: int
-    removed: int
-    errors: int
-    warnings: int
-    problem: str
-    report: NotRequired[Mapping[str, Any]]
-
-
-class Export(TypedDict):
-    """One run of one slot of an SFTP target."""
-
-    target: str
-    application: str
-    slot: str
-    state: str
-    attempt: int
-    started: str
-    ended: str | None
-    mode: str
-    """bulk or delta."""
-    file: str
-    bytes: int
-    rows: int
-    problem: str
-
-
-class Tested(TypedDict):
-    """What a test of an SFTP target met."""
-
-    target: str
-    server: str
-    host_key: str
-    """Type and fingerprint."""
-    steps: list[str]
-    """What worked, in order."""
-
-
-class Secret(TypedDict):
-    """A name that a document uses or a value is kept under; never the value."""
-
-    name: str
-    document: str
-    set: str | None
-    used: bool
-    needed: bool
-    """Whether a delivery wants it now."""
-
-
-class Head(TypedDict):
-    """The end of the chain of records."""
-
-    number: int
-    head: str
-    """sha256:… of the newest record; empty before the first."""
-
-
-class Record(TypedDict):
-    """One record of the chain, byte for byte."""
-
-    number: int
-    kind: str
-    time: str
-    previous: str
-    head: str
-    entry: str
-    """Its bytes in base64: whoever wants to check them takes their sha256."""
-
-
-class Desk(Protocol):
-    """The daemon, as far as operators may reach it.
-
-    Methods raise errors.InputError for a name that is not there, errors.UnsafePlan when a person
-    has to approve first, errors.TemporaryError when it may work later.
-    """
+class Standing(Protocol):
+    """The daemon, and the way of a commit."""
 
     def status(self) -> Status: ...
 
-    async def applications(self) -> Sequence[Application]:
-        """By name."""
-        ...
-
-    async def imports(self, limit: int) -> Sequence[Import]:
-        """The newest first."""
-        ...
-
-    async def exports(self, limit: int) -> Sequence[Export]:
-        """The newest first."""
+    async def metrics(self) -> bytes:
+        """Numbers for a monitoring program, in Prometheus' text format."""
         ...
 
     async def reconcile(self) -> Mapping[str, Any]:
@@ -343,54 +217,4 @@ class Desk(Protocol):
 
     async def plan(self, files: Mapping[str, bytes], who: str) -> planned.Plan:
         """What these documents (path → content) would mean for the served roster."""
-        ...
-
-    async def head(self) -> Head:
-        """The newest record."""
-        ...
-
-    async def records(self, after: int, limit: int) -> Sequence[Record]:
-        """The chain from the record behind `after` on, the oldest first."""
-        ...
-
-    async def metrics(self) -> bytes:
-        """Numbers for a monitoring program, in Prometheus' text format."""
-        ...
-
-    async def reveal(self, application: str, who: str) -> Sequence[credentials.Pair]:
-        """Key and secret, on record under `who`."""
-        ...
-
-    async def seen(self, application: str, moment: datetime | None) -> Mapping[str, Any]:
-        """What an application could see at a moment, None for now."""
-        ...
-
-    async def person(
-        self, sourced_id: str, who: str, *, since: datetime | None, until: datetime | None
-    ) -> Mapping[str, Any]:
-        """Who could see and who received the records of one person, on record under `who`."""
-        ...
-
-    async def block(self, application: str, reason: str, who: str) -> None:
-        """Stop it at once, without a commit."""
-        ...
-
-    async def unblock(self, application: str, reason: str, who: str) -> None:
-        """Let it get what its documents say again."""
-        ...
-
-    async def run_export(self, target: str, who: str) -> Mapping[str, Any]:
-        """Deliver now; gives the run."""
-        ...
-
-    async def test_target(self, target: str, who: str) -> Tested:
-        """Sign in there as deliveries do."""
-        ...
-
-    async def secrets(self) -> Sequence[Secret]:
-        """By name."""
-        ...
-
-    async def set_secret(self, name: str, value: str, who: str) -> str:
-        """Keep a value; gives the document it belongs to."""
         ...

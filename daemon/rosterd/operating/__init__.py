@@ -1,0 +1,23 @@
+"""What operators see and may ask for, answered from the loops.
+
+The control socket, the console and its JSON all speak to this one desk. It puts together what the
+loops already know and changes nothing itself: permissions change by commits alone. Each subject has
+a small desk that names what it needs; the whole is all of them at once.
+"""
+
+from dataclasses import dataclass
+
+from rosterd.operating import applications, exports, records, rosters, standing
+
+__all__ = ["Operating"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operating(
+    standing.Standing,
+    applications.Applications,
+    rosters.Rosters,
+    exports.Exports,
+    records.Records,
+):
+    """Implements web.desk.Desk."""

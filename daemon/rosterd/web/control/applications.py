@@ -1,0 +1,69 @@
+"""The applications, their stops and their credentials."""
+
+from typing import Final
+
+from aiohttp import web
+
+from rosterd import credentials
+from rosterd.web import desk as desks
+from rosterd.web.control import endpoints
+
+
+async def _applications(desk: desks.Desk, request: web.Request, who: str) -> object:
+    return {"applications": list(await desk.applications())}
+
+
+async def _application(desk: desks.Desk, request: web.Request, who: str) -> object:
+    name = request.match_info["name"]
+    for application in await desk.applications():
+        if application["name"] == name:
+            return application
+    raise web.HTTPNotFound(reason="there is no such application")
+
+
+async def _block(desk: desks.Desk, request: web.Request, who: str) -> object:
+    name = request.match_info["name"]
+    await desk.block(name, await endpoints.reason(request), who)
+    return {"application": name, "blocked": True}
+
+
+async def _unblock(desk: desks.Desk, request: web.Request, who: str) -> object:
+    name = request.match_info["name"]
+    await desk.unblock(name, await endpoints.reason(request), who)
+    return {"application": name, "blocked": False}
+
+
+async def _seen(desk: desks.Desk, request: web.Request, who: str) -> object:
+    return await desk.seen(request.match_info["name"], endpoints.moment(request.query, "at"))
+
+
+async def _credentials(desk: desks.Desk, request: web.Request, who: str) -> object:
+    pairs = await desk.reveal(request.match_info["name"], who)
+    return {
+        "application": request.match_info["name"],
+        "credentials": [_shown(pair) for pair in pairs],
+    }
+
+
+def _shown(pair: credentials.Pair) -> dict[str, object]:
+    return {
+        "key": pair.key,
+        "secret": pair.secret,
+        "generation": pair.generation,
+        "created": pair.created,
+        "retires": pair.retires,
+    }
+
+
+ENDPOINTS: Final = (
+    endpoints.Endpoint("GET", "/v1/applications", _applications, "viewer", console=True),
+    endpoints.Endpoint("GET", "/v1/applications/{name}", _application, "viewer", console=True),
+    endpoints.Endpoint("POST", "/v1/applications/{name}/block", _block, "operator", console=False),
+    endpoints.Endpoint(
+        "POST", "/v1/applications/{name}/unblock", _unblock, "operator", console=False
+    ),
+    endpoints.Endpoint("GET", "/v1/applications/{name}/seen", _seen, "operator", console=False),
+    endpoints.Endpoint(
+        "POST", "/v1/applications/{name}/credentials", _credentials, "operator", console=False
+    ),
+)

@@ -1,0 +1,71 @@
+"""What operators can see and ask for, whoever shows it.
+
+The control socket, the console's JSON and its page all speak to one `Desk`, which the wiring makes
+from the loops. It has a part for each subject, in a module of its own with the shapes of what leaves
+as JSON; times are ISO 8601 in UTC, and nothing in them names a person of a roster.
+"""
+
+from typing import Protocol
+
+from rosterd.web.desk.applications import Application, Applications, Level
+from rosterd.web.desk.exports import Export, Exports, Secret, Tested
+from rosterd.web.desk.records import Head, Record, Records
+from rosterd.web.desk.rosters import Import, Rosters
+from rosterd.web.desk.standing import (
+    METRICS_TYPE,
+    Blocked,
+    Condition,
+    Ended,
+    Ending,
+    Guards,
+    Held,
+    Missing,
+    Moved,
+    Repository,
+    Review,
+    Served,
+    Source,
+    Standing,
+    Status,
+    Suspended,
+)
+
+__all__ = [
+    "METRICS_TYPE",
+    "Application",
+    "Applications",
+    "Blocked",
+    "Condition",
+    "Desk",
+    "Ended",
+    "Ending",
+    "Export",
+    "Exports",
+    "Guards",
+    "Head",
+    "Held",
+    "Import",
+    "Level",
+    "Missing",
+    "Moved",
+    "Record",
+    "Records",
+    "Repository",
+    "Review",
+    "Rosters",
+    "Secret",
+    "Served",
+    "Source",
+    "Standing",
+    "Status",
+    "Suspended",
+    "Tested",
+]
+
+
+class Desk(Standing, Applications, Rosters, Exports, Records, Protocol):
+    """The daemon, as far as operators may reach it.
+
+    Methods raise errors.InputError for a name that is not there, errors.UnsafePlan when a person
+    has to approve first, errors.TemporaryError when it may work later.
+    """
