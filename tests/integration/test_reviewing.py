@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from rosterd import chain, cli, errors
+from rosterd import chain, cli, errors, settings
 from tests.integration import configs_in_git as texts
 from tests.integration import forge_buttons as buttons
 from tests.integration import git_repositories as repositories
@@ -151,6 +151,45 @@ async def test_documents_that_cannot_be_read_are_judged_by_the_strictest_number(
 
     assert "have problems: it would not be applied" in result.output
     assert lines(result, MATH)[-1][:2] == ["missing", "one"]
+
+
+class Stricter(Place):
+    """Three people vouch for a permission, one for a narrowing of anything else."""
+
+    @property
+    def settings(self) -> settings.Settings:
+        machine = super().settings
+        review = machine.review.model_copy(
+            update={"kinds": {"Permission": 3}, "effects": {"narrowing": 1}}
+        )
+        return machine.model_copy(update={"review": review})
+
+
+async def test_the_settings_numbers_by_kind_and_effect_are_what_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    place = Stricter(tmp_path)
+    place.begin()
+    await place.again()
+    await place.look()
+    carol = place.site.person("carol")
+    commit = place.site.commit(WIDER, by=place.alice)
+    place.site.push()
+    await place.approve(commit, place.bob)
+
+    status = await place.look()
+
+    assert str(place.loop.rule) == "2 people vouch for a change (Permission: 3, narrowing: 1)"
+    assert [(missing.path, missing.needed, missing.have) for missing in status.missing] == [
+        (MATH, 3, 2)
+    ]
+    await place.approve(commit, carol)
+    assert (await place.look()).accepted == commit
+    off = {"applications/math.yaml": texts.application("math", enabled=False)}
+    narrower = place.site.commit(off, by=place.alice)
+    place.site.push()
+    assert (await place.look()).accepted == narrower
+    await place.stores[0].close()
 
 
 # ---------------------------------------------------------------- approve

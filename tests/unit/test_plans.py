@@ -266,6 +266,15 @@ def test_what_somebody_gains_today_raises_and_never_lowers() -> None:
     assert RULE.most == 4
 
 
+def test_what_nobody_can_read_needs_as_many_as_what_it_could_be() -> None:
+    number = plans.strictest(RULE)
+
+    assert number("permissions/any.yaml") == 4
+    assert number("rosterd.yaml") == 4
+    assert plans.strictest(plans.Rule(2, {"SftpTarget": 3}))("sftp-targets/any.yaml") == 3
+    assert plans.strictest(plans.Rule(2, {}, {"files": 1}))("README.md") == 1
+
+
 def test_a_rule_is_told_in_one_line() -> None:
     assert str(plans.Rule()) == "2 people vouch for a change"
     assert str(plans.Rule(1)) == "one person alone vouches for a change"
