@@ -6,6 +6,7 @@ from typing import Any
 
 from rosterd import credentials, errors
 from rosterd.web import desk, planned
+from tests.integration import operators_dossiers
 
 NOW = "2026-10-05T12:00:00+00:00"
 COMMIT = "3f5d8a1c9e7b2046a1d4c8e5f0b7a9d6c3e2f1a0"
@@ -38,7 +39,7 @@ def condition(
     }  # fmt: skip
 
 
-class Desk:
+class Desk(operators_dossiers.Dossiers):
     """Answers from memory and remembers what was asked of it."""
 
     def __init__(self) -> None:

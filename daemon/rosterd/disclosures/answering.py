@@ -6,7 +6,8 @@ applications, members, times and commits.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -69,6 +70,39 @@ def _counts(store: storage.Store, application: str, until: int) -> dict[str, int
             count += partition.having(marks).intersection_cardinality(fresh)
         counts[name] = count
     return counts
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What an application could see from a moment on: collection -> records."""
+
+    time: datetime
+    cause: str
+    records: Mapping[str, int]
+
+
+def turns(store: storage.Store, application: str, limit: int) -> list[Turn]:
+    """The newest moments at which the numbers of its records changed, the oldest first.
+
+    Each collection is gone through once, so it costs about as much as one look at the whole past.
+    """
+    sights = {each.number: each for each in store.sights()}
+    counts: dict[int, dict[str, int]] = {}
+    for name in model.COLLECTIONS:
+        seen = BitMap()
+        for number, rows in store.sightings(name):
+            partition = store.sighting(name, number).partition()
+            audiences = store.audiences(partition.marks)
+            marks = {mark for mark, readers in audiences.items() if application in readers}
+            before = len(seen)
+            seen = (seen - rows) | partition.having(marks)
+            if len(seen) != before:
+                counts.setdefault(number, {})[name] = len(seen)
+    found, now = [], dict.fromkeys(model.COLLECTIONS, 0)
+    for number in sorted(counts):
+        now.update(counts[number])
+        found.append(Turn(sights[number].time, sights[number].cause, dict(now)))
+    return found[-limit:]
 
 
 # ---------------------------------------------------------------- one person

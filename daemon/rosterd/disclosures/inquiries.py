@@ -47,6 +47,10 @@ class Inquiries:
         """
         return await self._read(lambda store: answering.view(store, application, moment))
 
+    async def turns(self, application: str, limit: int) -> list[answering.Turn]:
+        """The newest moments at which what an application can see changed, the oldest first."""
+        return await self._read(lambda store: answering.turns(store, application, limit))
+
     async def student(
         self,
         sourced_id: str,

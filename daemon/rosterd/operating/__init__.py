@@ -7,7 +7,7 @@ a small desk that names what it needs; the whole is all of them at once.
 
 from dataclasses import dataclass
 
-from rosterd.operating import applications, exports, records, rosters, standing
+from rosterd.operating import applications, dossiers, exports, records, rosters, standing
 
 __all__ = ["Operating"]
 
@@ -16,6 +16,7 @@ __all__ = ["Operating"]
 class Operating(
     standing.Standing,
     applications.Applications,
+    dossiers.Dossiers,
     rosters.Rosters,
     exports.Exports,
     records.Records,

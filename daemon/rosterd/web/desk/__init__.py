@@ -8,6 +8,7 @@ as JSON; times are ISO 8601 in UTC, and nothing in them names a person of a rost
 from typing import Protocol
 
 from rosterd.web.desk.applications import Application, Applications, Level
+from rosterd.web.desk.dossiers import Dossier, Dossiers, Listed, Paper, Seen, Target, Used
 from rosterd.web.desk.exports import Export, Exports, Secret, Tested
 from rosterd.web.desk.records import Head, Record, Records
 from rosterd.web.desk.rosters import Import, Rosters
@@ -37,6 +38,8 @@ __all__ = [
     "Blocked",
     "Condition",
     "Desk",
+    "Dossier",
+    "Dossiers",
     "Ended",
     "Ending",
     "Export",
@@ -46,24 +49,29 @@ __all__ = [
     "Held",
     "Import",
     "Level",
+    "Listed",
     "Missing",
     "Moved",
+    "Paper",
     "Record",
     "Records",
     "Repository",
     "Review",
     "Rosters",
     "Secret",
+    "Seen",
     "Served",
     "Source",
     "Standing",
     "Status",
     "Suspended",
+    "Target",
     "Tested",
+    "Used",
 ]
 
 
-class Desk(Standing, Applications, Rosters, Exports, Records, Protocol):
+class Desk(Standing, Applications, Dossiers, Rosters, Exports, Records, Protocol):
     """The daemon, as far as operators may reach it.
 
     Methods raise errors.InputError for a name that is not there, errors.UnsafePlan when a person
