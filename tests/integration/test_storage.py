@@ -555,3 +555,54 @@ def test_what_earlier_versions_kept_is_taken_into_the_chain(opener: Opener, tmp_
     again = store.apply(APPLIED, previous=newer, notes=[CHANGE])
     assert chain.verify(store.recorded()) == chain.Verdict(4, again)
     store.close()
+
+
+# ---------------------------------------------------------------- guards
+
+
+def test_holds_blocks_and_the_day_are_kept_whole(store: storage.Store) -> None:
+    assert store.guards() == storage.Guards()
+    hold = storage.Hold("math", "maths", "a" * 40, 7, NOON.date(), NOON, "too long")
+    block = storage.Block("lunch", "broken into", "ada", NOON)
+    guards = storage.Guards(NOON.date(), (hold,), (block,))
+
+    store.keep_holdings({}, guards=guards)
+    assert store.guards() == guards
+
+    store.keep_holdings({}, guards=storage.Guards(NOON.date()))
+    assert store.guards() == storage.Guards(NOON.date())
+
+
+def test_documents_of_a_commit_stay_as_long_as_somebody_is_kept_at_it(
+    store: storage.Store,
+) -> None:
+    head = store.apply(APPLIED, previous="", notes=[CHANGE])
+    hold = storage.Hold("math", "math", "a" * 40, 7, NOON.date(), NOON)
+    held = storage.Guards(NOON.date(), (hold,))
+    newer = replace(APPLIED, commit="c" * 40, documents={"rosterd.yaml": b"new\n"})
+
+    head = store.apply(newer, previous=head, notes=[CHANGE], guards=held)
+    assert store.kept_documents("a" * 40) == APPLIED.documents
+    newest = replace(newer, commit="d" * 40)
+    head = store.apply(newest, previous=head, notes=[CHANGE], guards=held)
+    assert store.kept_documents("a" * 40) == APPLIED.documents
+
+    store.keep_holdings({}, guards=storage.Guards(NOON.date()))
+    assert store.kept_documents("a" * 40) == {}
+
+
+def test_what_is_kept_about_a_renamed_document_goes_on_under_its_new_name(
+    store: storage.Store,
+) -> None:
+    store.add_token(storage.Token(b"t" * 32, "math", ("s",), NOON + timedelta(hours=1)))
+    store.set_secret(storage.Secret("password", "SftpTarget/old", b"sealed", NOON, "ada"))
+    store.set_owed(storage.Owed("old", "daily", NOON))
+    renames = storage.Renames({"math": "galaxy"}, {"old": "new"})
+
+    store.apply(APPLIED, previous="", notes=[CHANGE], renames=renames)
+
+    assert [each.application for each in store.tokens(NOON)] == ["galaxy"]
+    secret = store.secret("password")
+    assert secret is not None
+    assert secret.document == "SftpTarget/new"
+    assert store.owed() == {"new": storage.Owed("new", "daily", NOON)}
