@@ -346,3 +346,24 @@ def test_a_freeze_covers_its_days_or_its_hours(
     now = datetime.fromisoformat(moment)
 
     assert (pausing.frozen((window,), now) is window) is on
+
+
+def test_a_former_name_is_free_and_taken_once() -> None:
+    from rosterd import loading
+
+    head = "apiVersion: rosterd/v1\n"
+    texts = {
+        "rosterd.yaml": head + "kind: Repository\nname: rosterd\ntitle: T\ntimezone: UTC\n",
+        "applications/one.yaml": head + "kind: Application\nname: one\ntitle: One\n",
+    }
+    for name, former in {"uno": "one", "due": "two", "deux": "two"}.items():
+        text = f"kind: Application\nname: {name}\ntitle: T\npreviously: {former}\n"
+        texts[f"applications/{name}.yaml"] = head + text
+    files = {path: text.encode() for path, text in texts.items()}
+
+    _, problems = configs.check(loading.load(files))
+
+    said = [str(each) for each in problems if each.code == "previously"]
+    assert len(said) == 2
+    assert "applications/one.yaml is still there" in said[1]
+    assert "replaces applications/two.yaml already" in said[0]

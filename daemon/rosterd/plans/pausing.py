@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 
 from rosterd import configs, documents
 from rosterd.configs import renaming
-from rosterd.plans import guarding
+from rosterd.plans import diffing, guarding
 
 LONG = timedelta(days=14)
 """After this a suspension is told as a warning: somebody may have forgotten it."""
@@ -27,17 +27,8 @@ class Removed:
 
 def everything(config: configs.Config | None) -> guarding.Documents:
     """Every document by its path."""
-    if config is None:
-        return {}
-    every: Sequence[documents.AnyDocument] = (
-        *config.applications.values(),
-        *config.permissions.values(),
-        *config.targets.values(),
-        *config.listings.values(),
-        *config.sources.values(),
-        config.repository,
-    )
-    return {documents.path_of(each.kind, each.name): each for each in every}
+    found = diffing.documents_of(config)
+    return {documents.path_of(kind, name): each for (kind, name), each in found.items()}
 
 
 def removed(old: configs.Config, new: configs.Config) -> dict[str, documents.AnyDocument]:
