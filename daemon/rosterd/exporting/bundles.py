@@ -15,9 +15,8 @@ from typing import BinaryIO, Final, Literal, cast
 from rosterd import access, documents, errors, pictures, rosters, scheduling, sftp
 from rosterd.exporting import deltas, links
 from rosterd.oneroster.csv import writer
+from rosterd.plans import guarding
 
-_LOST: Final = ("orgs", "courses", "classes", "users", "enrollments")
-"""Collections whose emptiness makes a vendor archive classes or accounts."""
 MANIFEST: Final = "manifest.csv"
 
 
@@ -50,7 +49,7 @@ def refusal(view: access.View, before: Mapping[str, int] | None) -> str | None:
         return f"the application gets nothing: {view.refusal}"
     if not view.rows["users"]:
         return "there is no user in what the application sees"
-    for collection in _LOST:
+    for collection in guarding.ARCHIVED:
         if (before or {}).get(collection) and not view.rows[collection]:
             return f"all {collection} are gone from what the application sees"
     return None
