@@ -56,7 +56,8 @@ def _counts(store: storage.Store, application: str, until: int) -> dict[str, int
 
     Rows of a former line of generations were all told to be gone when it ended.
     """
-    counts = {}
+    counts: dict[str, int] = {}
+    audiences: dict[int, tuple[str, ...]] = {}
     for name in model.COLLECTIONS:
         decided, count = BitMap(), 0
         for number, rows in reversed(list(store.sightings(name, until))):
@@ -65,8 +66,8 @@ def _counts(store: storage.Store, application: str, until: int) -> dict[str, int
                 continue
             decided |= rows
             partition = store.sighting(name, number).partition()
-            audiences = store.audiences(partition.marks)
-            marks = {mark for mark, readers in audiences.items() if application in readers}
+            audiences.update(store.audiences(set(partition.marks) - audiences.keys()))
+            marks = {mark for mark in partition.marks if application in audiences[mark]}
             count += partition.having(marks).intersection_cardinality(fresh)
         counts[name] = count
     return counts
@@ -132,15 +133,20 @@ def student(
     received = [each for each in tracing.received(store, known, rows) if each.within(since, until)]
     commits = {each.commit for each in received}
     applications = []
-    names = {each.application for each in seen} | {each.application for each in received}
-    for name in sorted(names):
-        could_see = _could_see(known, [each for each in seen if each.application == name])
+    spans: dict[str, list[tracing.Seen]] = {}
+    for span in seen:
+        spans.setdefault(span.application, []).append(span)
+    receipts: dict[str, list[tracing.Received]] = {}
+    for receipt in received:
+        receipts.setdefault(receipt.application, []).append(receipt)
+    for name in sorted(spans.keys() | receipts.keys()):
+        could_see = _could_see(known, spans.get(name, ()))
         commits.update(commit for entry in could_see for commit in entry["commits"])
         applications.append(
             {
                 "application": name,
                 "could_see": could_see,
-                "did_receive": _did_receive(each for each in received if each.application == name),
+                "did_receive": _did_receive(receipts.get(name, ())),
             }
         )
     return {

@@ -28,7 +28,7 @@ class Background:
     periods: Mapping[int, shown.Period]
     standings: Mapping[str, Sequence[tuple[int, shown.Standing]]]
     channels: Mapping[int, shown.Channel]
-    taken: Mapping[tuple[int, int, str], shown.Taken]
+    taken: shown.Taken
     open: Sequence[journal.Outflow]
     """What is in the journal only."""
     people: Mapping[str, Sequence[str]]
@@ -48,7 +48,7 @@ class Background:
             periods=store.periods(),
             standings=standings,
             channels=store.channels(),
-            taken={(each.period, each.channel, each.collection): each for each in store.receipts()},
+            taken=store.receipts(),
             open=outflows,
             people=vouched(store),
         )

@@ -178,21 +178,36 @@ def received(store: storage.Store, known: background.Background, rows: Rows) -> 
     """What left: as the store has it, and what is in the journal only."""
     last = {sight.period: number for number, sight in known.sights.items()}
     for (line, collection), own in rows.own.items():
-        for period, channel, row in _channels(store, collection, own):
-            held = known.periods[period]
-            if held.line == line and rows.theirs(line, collection, row, last.get(period, 0)):
-                way, taken = known.channels[channel], known.taken[period, channel, collection]
-                yield Received(
-                    way.application,
-                    collection,
-                    way.form,
-                    way.version,
-                    way.fields,
-                    held.commit,
-                    held.generation,
-                    taken.first,
-                    taken.last,
-                )
+        left = {
+            (period, mark)
+            for period, marks in _marks(store, collection, own).items()
+            if known.periods[period].line == line
+            for row, mark in marks.items()
+            if rows.theirs(line, collection, row, last.get(period, 0))
+        }
+        by = store.received_by({mark for _, mark in left})
+        pairs = {(period, channel) for period, mark in left for channel in by[mark]}
+        pairs |= {
+            (period, channel)
+            for period, channel, late in store.late_receipts(collection)
+            if known.periods[period].line == line
+            for row in own
+            if row in late and rows.theirs(line, collection, row, last.get(period, 0))
+        }
+        for period, channel in sorted(pairs):
+            held, way = known.periods[period], known.channels[channel]
+            begun, ended = known.taken[period, channel, collection]
+            yield Received(
+                way.application,
+                collection,
+                way.form,
+                way.version,
+                way.fields,
+                held.commit,
+                held.generation,
+                datetime.fromisoformat(begun),
+                datetime.fromisoformat(ended),
+            )
         yield from _leaving(known, rows, line, collection, own)
 
 
@@ -218,10 +233,10 @@ def _leaving(
             )
 
 
-def _channels(
-    store: storage.Store, collection: str, own: frozenset[int]
-) -> Iterator[tuple[int, int, int]]:
-    """(period, channel, row); where a period says nothing of a row, its base does."""
+def _marks(store: storage.Store, collection: str, own: frozenset[int]) -> dict[int, dict[int, int]]:
+    """Period -> row -> its channels, as a mark; where a period says nothing of a row, its base
+    does.
+    """
     wanted = BitMap(own)
     marks: dict[int, dict[int, int]] = {}
     for kept in store.received(collection):
@@ -230,11 +245,4 @@ def _channels(
             partition = kept.partition()
             told.update({row: mark for row in hit if (mark := partition.mark(row)) is not None})
         marks[kept.number] = told
-    by = store.received_by({mark for told in marks.values() for mark in told.values()})
-    for period, told in marks.items():
-        for row, mark in told.items():
-            for channel in by[mark]:
-                yield period, channel, row
-    for period, channel, rows in store.late_receipts(collection):
-        for row in rows & wanted:
-            yield period, channel, row
+    return marks

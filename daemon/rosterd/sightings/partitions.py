@@ -68,6 +68,10 @@ class Partition:
             return BitMap()
         if all(wanted):
             return BitMap(self.rows)
+        if isinstance(self.codes, array) and self.codes.itemsize == 1:  # nearly always, and quick
+            return BitMap(
+                compress(self.rows, self.codes.tobytes().translate(wanted.ljust(256, b"\0")))
+            )
         return BitMap(compress(self.rows, map(wanted.__getitem__, self.codes)))
 
     def groups(self) -> dict[int, BitMap]:

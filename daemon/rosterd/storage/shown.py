@@ -104,15 +104,10 @@ class Receipt:
     rows: FrozenBitMap
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """The times of one receipt, as it is read."""
-
-    period: int
-    channel: int
-    collection: str
-    first: datetime
-    last: datetime
+Taken = Mapping[tuple[int, int, str], tuple[str, str]]
+"""(period, channel, collection) -> first and last time, as texts: there are very many, and few are
+looked at.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,7 +171,7 @@ class Shown(Protocol):
 
     def channels(self) -> Mapping[int, Channel]: ...
 
-    def receipts(self) -> list[Taken]: ...
+    def receipts(self) -> Taken: ...
 
     def received(self, collection: str) -> Iterable[Kept]:
         """Of each period, the oldest first."""

@@ -38,13 +38,13 @@ class Receiving(seeing.Seeing):
         with connecting.translated(self._path):
             return {number: shown.Channel(*rest) for number, *rest in self._all(sql)}
 
-    def receipts(self) -> list[shown.Taken]:
-        return self._read(
-            lambda row: shown.Taken(
-                row[0], row[1], row[2], tables.when(row[3]), tables.when(row[4])
-            ),
-            "SELECT period, channel, collection, first, last FROM receipts",
-        )
+    def receipts(self) -> shown.Taken:
+        with connecting.translated(self._path):
+            rows = self._all("SELECT period, channel, collection, first, last FROM receipts")
+        return {
+            (period, channel, collection): (first, last)
+            for period, channel, collection, first, last in rows
+        }
 
     def received(self, collection: str) -> Iterator[shown.Kept]:
         sql = (
