@@ -54,8 +54,14 @@ def one_permission_each(draft: drafts.Draft) -> Problems:
 def secrets_have_one_home(draft: drafts.Draft) -> Problems:
     """A secret named by a second document could be sent to that document's server."""
     first: dict[str, tuple[str, str]] = {}
-    for located, target in draft.located(documents.SftpTarget):
-        for field, name in target.authentication.secrets.items():
+    signing: list[tuple[loading.Located, documents.SftpTarget | documents.RosterSource]] = [
+        *draft.located(documents.SftpTarget),
+        *draft.located(documents.RosterSource),
+    ]
+    for located, document in signing:
+        if document.authentication is None:
+            continue
+        for field, name in document.authentication.secrets.items():
             home = first.setdefault(name, (located.path, field))
             if home != (located.path, field):
                 message = (
@@ -175,9 +181,17 @@ def sources_keep_apart(draft: drafts.Draft) -> Problems:
     """A folder inside another source's folder would be read twice, as two people's records."""
     sources = list(draft.located(documents.RosterSource))
     for (_, one), (at, other) in combinations(sources, 2):
-        left, right = (f"{it.directory.rstrip('/')}/" for it in (one, other))
-        if left.startswith(right) or right.startswith(left):
-            path = documents.path_of("RosterSource", one.name)
+        if one.type != other.type:
+            continue
+        path = documents.path_of("RosterSource", one.name)
+        if one.type == "oneroster":
+            if one.url == other.url:
+                message = f"{path} reads the same server; records have one source, so keep one"
+                yield at.problem(("url",), message, code="same-place")
+            continue
+        left, right = (f"{(it.directory or '').rstrip('/')}/" for it in (one, other))
+        places = ((it.host or "", it.port, it.username) for it in (one, other))
+        if len(set(places)) == 1 and (left.startswith(right) or right.startswith(left)):
             message = f"this folder and that of {path} overlap; give each its own"
             yield at.problem(("directory",), message, code="same-place")
 

@@ -22,7 +22,15 @@ from rosterd.documents.applications import (
     Rest,
     Rules,
 )
-from rosterd.documents.deliveries import Authentication, Export, SftpTarget
+from rosterd.documents.deliveries import ONEROSTER, Authentication, Export, SftpTarget
+from rosterd.documents.receiving import (
+    Changes,
+    Days,
+    Expected,
+    Pace,
+    SourceAuthentication,
+    Thresholds,
+)
 from rosterd.documents.repositories import (
     Freeze,
     Level,
@@ -55,6 +63,7 @@ __all__ = [
     "DAYS",
     "FOLDERS",
     "KINDS",
+    "ONEROSTER",
     "REPOSITORY_FILE",
     "RETENTION",
     "Access",
@@ -62,11 +71,14 @@ __all__ = [
     "AnyDocument",
     "Application",
     "Authentication",
+    "Changes",
     "ClassParts",
     "Column",
     "Contact",
+    "Days",
     "Dialect",
     "Document",
+    "Expected",
     "Export",
     "ExportTemplate",
     "Fields",
@@ -79,6 +91,7 @@ __all__ = [
     "Model",
     "Needs",
     "OrgParts",
+    "Pace",
     "Parts",
     "People",
     "PeopleWhere",
@@ -92,8 +105,10 @@ __all__ = [
     "Rules",
     "Selected",
     "SftpTarget",
+    "SourceAuthentication",
     "Suspended",
     "TemplateFile",
+    "Thresholds",
     "nearest",
     "path_of",
     "plain",

@@ -229,13 +229,15 @@ def _plain(value: str) -> str:
     return value
 
 
-def _remote_folder(value: str) -> str:
+def remote_folder(value: str) -> str:
+    """A path on another machine; raises what pydantic tells the author."""
     if ".." in value.split("/") or "\\" in value:
         raise wrong('this leaves the folder; write a path with "/" and without ".."')
     return value
 
 
-def _local_folder(value: str) -> str:
+def local_folder(value: str) -> str:
+    """An absolute path on this machine; raises what pydantic tells the author."""
     if not value.startswith("/") or ".." in value.split("/"):
         raise wrong('this is no absolute path; begin with "/" and leave out ".."')
     return value
@@ -295,8 +297,7 @@ HostKey = Annotated[
     str, Field(json_schema_extra={"pattern": "^(ssh|ecdsa)-"}), AfterValidator(_host_key)
 ]
 Email = Annotated[str, Field(examples=["it@example.org"]), AfterValidator(_email)]
-RemoteFolder = Annotated[Text, AfterValidator(_remote_folder)]
-LocalFolder = Annotated[Text, AfterValidator(_local_folder)]
+RemoteFolder = Annotated[Text, AfterValidator(remote_folder)]
 PlainFileName = Annotated[Text, AfterValidator(_file_name)]
 
 

@@ -119,7 +119,11 @@ class Importing:
 
     def folders(self) -> list[Path]:
         """The sources' folders, for whoever watches files."""
-        return [Path(source.directory) for source in self._sources().values()]
+        return [
+            Path(source.directory)
+            for source in self._sources().values()
+            if source.type == "directory" and source.directory is not None
+        ]
 
     def statuses(self) -> Mapping[str, Status]:
         """Source -> how it is."""

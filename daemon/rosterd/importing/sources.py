@@ -21,7 +21,7 @@ class Sight:
 
 def look(source: documents.RosterSource, allowed: Iterable[Path]) -> tuple[Sight | None, str]:
     """What could be read, or why nothing can. `allowed` are the settings' folders for sources."""
-    folder = Path(source.directory).resolve()
+    folder = Path(source.directory or "/").resolve()
     if not any(folder.is_relative_to(each.resolve()) for each in allowed):
         return None, "its directory lies under none of the settings' imports.sources"
     files = deliveries.look(folder)

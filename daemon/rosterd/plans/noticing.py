@@ -215,8 +215,12 @@ def _contacts(facts: Facts) -> Said:
             yield change.path, f"other people: {', '.join(sorted(about))}"
 
 
-_PACE: Final = frozenset({"enabled", "settle", "schedule", "retention", "staleAfter"})
+_PACE: Final = frozenset(
+    {"enabled", "settle", "schedule", "retention", "staleAfter", "deadline", "keep"}
+)
 """Fields of a source that say when it is read, and not what."""
+_CARE: Final = frozenset({"thresholds", "expected", "blackout", "additionsOnly"})
+"""Those that say what is not taken in at once."""
 
 
 def _sources(facts: Facts) -> Said:
@@ -225,8 +229,13 @@ def _sources(facts: Facts) -> Said:
             yield change.path, "a source of rosters would go"
         elif was is None:
             yield change.path, "rosters would come from a new source"
-        elif any(each.field.split(".")[0] not in _PACE for each in change.fields):
-            yield change.path, "rosters would come from another place, or in another way"
+        else:
+            fields = {each.field.split(".")[0] for each in change.fields}
+            if fields - _PACE - _CARE:
+                yield change.path, "rosters would come from another place, or in another way"
+            if fields & _CARE:
+                said = ", ".join(sorted(fields & _CARE))
+                yield change.path, f"what holds imports back would change: {said}"
 
 
 def _protection(facts: Facts) -> Said:

@@ -15,7 +15,7 @@ from rosterd import plans
 SEES: Final = "Who sees what"
 GOES: Final = "Where data goes"
 PEOPLE: Final = "People"
-SOURCES: Final = "Sources"
+SOURCES: Final = "Where data comes from"
 CATALOGUE: Final = "Catalogue"
 REPOSITORY: Final = "The repository"
 SECTIONS: Final = (SEES, GOES, PEOPLE, SOURCES, CATALOGUE, REPOSITORY)
@@ -47,6 +47,12 @@ _FIELDS: Final = {
     ("SftpTarget", "export.mode"): (GOES, "mode"),
     ("SftpTarget", "export.fileName"): (GOES, "file name"),
     ("RosterSource", "directory"): (SOURCES, "folder"),
+    ("RosterSource", "host"): (SOURCES, "server"),
+    ("RosterSource", "hostKeys"): (SOURCES, "server's keys"),
+    ("RosterSource", "username"): (SOURCES, "signs in as"),
+    ("RosterSource", "url"): (SOURCES, "server"),
+    ("RosterSource", "resourcesUrl"): (SOURCES, "server of resources"),
+    ("RosterSource", "authentication.tokenUrl"): (SOURCES, "server of tokens"),
 }
 """(kind, field or its first word) -> section, and the word for the field where its name is none."""
 _DULL: Final = frozenset({"apiVersion", "kind", "name", "export"})
