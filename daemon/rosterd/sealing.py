@@ -1,16 +1,18 @@
-"""The secrets that documents name: passwords and keys of vendors' servers.
+"""The secrets that documents name: passwords and keys of vendors' servers, and of the sources'.
 
 Git has the names, the store the sealed values. A value belongs to the one document it was set for
-and is sealed for it, so a commit that names somebody else's secret in a target of its own gets
+and is sealed for it, so a commit that names somebody else's secret in a document of its own gets
 nothing: neither the store nor the vault gives it out there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from rosterd import configs, documents, errors, storage, vault
 
+Signing = documents.SftpTarget | documents.RosterSource
+"""Documents that name secrets."""
 MOST_BYTES = 32_768
 """No key is longer; what is longer was piped in by mistake."""
 
@@ -27,7 +29,7 @@ class Named:
     used: bool
     """Whether the applied config names it in that document."""
     needed: bool = False
-    """Whether a delivery wants it: the document is an enabled target."""
+    """Whether something waits for it: the document is an enabled target or source."""
 
 
 class Secrets:
@@ -50,7 +52,7 @@ class Secrets:
         if document is None:
             raise errors.InputError(
                 f"cannot set the secret {name}: no document of the applied config names it; commit"
-                " the SftpTarget first"
+                " the SftpTarget or RosterSource first"
             )
         plain = value.rstrip("\r\n").encode()
         if not plain.strip() or len(plain) > MOST_BYTES:
@@ -85,34 +87,35 @@ class Secrets:
         ]
         return sorted([*found, *missing], key=lambda named: (named.name, named.document))
 
-    async def of(self, target: documents.SftpTarget) -> dict[str, str]:
-        """The target's secrets: "password", "privateKey", "passphrase", as far as it names them.
+    async def of(self, signing: Signing) -> dict[str, str]:
+        """The document's secrets, by the fields that name them: "password", "privateKey",
+        "passphrase", "key", "secret".
 
         Raises errors.InputError for one that is not set, or was set for another document.
         """
-        document = _document(target)
+        document = _document(signing)
         found = {}
-        for field, name in target.authentication.secrets.items():
+        for field, name in _named(signing).items():
             secret = await self._kept(name)
             if secret is None or secret.document != document:
                 raise errors.InputError(
-                    f"cannot sign in for {target.name}: the secret {name} is not set for it; give"
+                    f"cannot sign in for {signing.name}: the secret {name} is not set for it; give"
                     f" it to `rosterd secret set {name}`"
                 )
-            found[field] = self._opened(secret, target).decode()
+            found[field] = self._opened(secret, signing).decode()
         return found
 
-    def _opened(self, secret: storage.Secret, target: documents.SftpTarget) -> bytes:
+    def _opened(self, secret: storage.Secret, signing: Signing) -> bytes:
         """The value. One that was set before a rename is sealed for the document's former name; the
         store moved it to this one when the renaming commit was applied, and only then.
         """
-        former = target.previously
+        former = signing.previously if isinstance(signing, documents.SftpTarget) else None
         try:
-            return self._open(secret, _document(target))
+            return self._open(secret, _document(signing))
         except errors.InputError:
             if former is None:
                 raise
-            return self._open(secret, f"{target.kind}/{former}")
+            return self._open(secret, f"{signing.kind}/{former}")
 
     def _open(self, secret: storage.Secret, document: str) -> bytes:
         place = _row(secret.name, document)
@@ -126,25 +129,26 @@ def _secrets(store: storage.Store) -> list[storage.Secret]:
     return store.secrets()
 
 
+def _signing(config: configs.Config | None) -> tuple[Signing, ...]:
+    return (*config.targets.values(), *config.sources.values()) if config is not None else ()
+
+
+def _named(signing: Signing) -> Mapping[str, str]:
+    return signing.authentication.secrets if signing.authentication is not None else {}
+
+
 def _uses(config: configs.Config | None) -> dict[str, str]:
     """Secret -> the document that names it. The check lets only one document name a secret."""
-    if config is None:
-        return {}
-    return {
-        name: _document(target)
-        for target in config.targets.values()
-        for name in target.authentication.secrets.values()
-    }
+    return {name: _document(each) for each in _signing(config) for name in _named(each).values()}
 
 
 def _enabled(config: configs.Config | None) -> frozenset[str]:
-    """Documents of the targets that are delivered to."""
-    targets = config.targets.values() if config is not None else ()
-    return frozenset(_document(target) for target in targets if target.enabled)
+    """Documents of the targets that are delivered to, and of the sources that are read."""
+    return frozenset(_document(each) for each in _signing(config) if each.enabled)
 
 
-def _document(target: documents.SftpTarget) -> str:
-    return f"{target.kind}/{target.name}"
+def _document(signing: Signing) -> str:
+    return f"{signing.kind}/{signing.name}"
 
 
 def _row(name: str, document: str) -> str:

@@ -22,6 +22,7 @@ from rosterd import (
     exporting,
     ledger,
     loading,
+    sealing,
     sftp,
     storage,
     vault,
@@ -91,7 +92,7 @@ class House:
     exports: exporting.Exporting
     served: worlds.Worlds
     state: storage.Storage
-    secrets: exporting.Secrets
+    secrets: sealing.Secrets
     book: ledger.Ledger
     clock: vendors.Clock
     server: sshd.Server
@@ -206,7 +207,7 @@ async def housing(
     )
     served = worlds.Worlds(world, clock)
     async with storage.open_sqlite(folder / "state.db") as state:
-        secrets = exporting.Secrets(state, vault.Vault([bytes(32)]), clock)
+        secrets = sealing.Secrets(state, vault.Vault([bytes(32)]), clock)
         book = ledger.Ledger(state, clock)
         exports = exporting.Exporting(
             spool=folder / "spool",

@@ -15,12 +15,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from rosterd import disclosures, documents, errors, ledger, scheduling, sftp, storage, worlds
-from rosterd.exporting import delivering, owing, secrets
+from rosterd import (
+    disclosures,
+    documents,
+    errors,
+    ledger,
+    scheduling,
+    sealing,
+    sftp,
+    storage,
+    worlds,
+)
+from rosterd.exporting import delivering, owing
 
-__all__ = ["Exporting", "Secrets"]
-
-Secrets = secrets.Secrets
+__all__ = ["Exporting"]
 
 PASS_SECONDS = 30.0
 """The longest time between two passes."""
@@ -47,7 +55,7 @@ class Exporting:
         spool: Path,
         served: worlds.Worlds,
         state: storage.Storage,
-        named: Secrets,
+        named: sealing.Secrets,
         book: ledger.Ledger,
         clock: Callable[[], datetime],
         leaving: disclosures.Disclosures | None = None,
@@ -149,7 +157,7 @@ class Exporting:
         self.nudge()
         return document
 
-    async def named_secrets(self) -> list[secrets.Named]:
+    async def named_secrets(self) -> list[sealing.Named]:
         """Names that documents use or values are kept under."""
         return await self._secrets.names(self._served.current.config)
 

@@ -22,8 +22,18 @@ from typing import Any, TypeVar
 
 from pyroaring import AbstractBitMap
 
-from rosterd import disclosures, documents, errors, ledger, scheduling, sftp, storage, worlds
-from rosterd.exporting import bundles, customs, deltas, secrets, standing
+from rosterd import (
+    disclosures,
+    documents,
+    errors,
+    ledger,
+    scheduling,
+    sealing,
+    sftp,
+    storage,
+    worlds,
+)
+from rosterd.exporting import bundles, customs, deltas, standing
 
 _log = logging.getLogger(__name__)
 
@@ -83,7 +93,7 @@ class Deliveries:
         spool: Path,
         served: worlds.Worlds,
         state: storage.Storage,
-        named: secrets.Secrets,
+        named: sealing.Secrets,
         book: ledger.Ledger,
         clock: Callable[[], datetime],
         leaving: disclosures.Disclosures | None = None,
