@@ -38,6 +38,7 @@ KINDS: Final[Mapping[str, str]] = {
     "blocked": "{actor} blocked {subject}: {reason}",
     "unblocked": "{actor} let {subject} go on: {reason}",
     "inquiry": "{actor} asked who had seen and received the records of {subject}",
+    "looked": "{actor} looked at single records of {subject}: {what}",
     "carried-over": "actions that an earlier version kept without a chain",
 }
 """Every kind of record -> the sentence that it states; braces name members of its entry."""

@@ -11,12 +11,15 @@ therefore few, asks rarely, and is on record.
 
 import asyncio
 import collections
+import hashlib
+import json
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rosterd import access, configs, errors, loading, plans, rosters, worlds
+from rosterd import access, configs, documents, errors, loading, plans, rosters, worlds
 from rosterd.plans import rendering
 from rosterd.plans.rendering import markdown
 
@@ -85,6 +88,15 @@ class Shown:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one permission would share, and warnings of it."""
+
+    application: str
+    view: access.View
+    problems: tuple[errors.Problem, ...]
+
+
 class Previews:
     """Plans for operators: one at a time, a few in a minute, each on record."""
 
@@ -121,6 +133,23 @@ class Previews:
         number = world.generation.number if world.generation is not None else None
         return Shown(made, world.commit, number, problems)
 
+    async def share(self, text: bytes, who: str) -> Share:
+        """What the permission of this YAML would share of the roster that is served.
+
+        Raises errors.InputError with every problem of it, errors.TemporaryError when `who` has
+        asked for too many, or there is no roster yet.
+        """
+        self._count(who)
+        async with self._turn:
+            world = self._worlds.current
+            if world.config is None or world.generation is None:
+                raise errors.TemporaryError("cannot preview before something is served")
+            grant, problems = await asyncio.to_thread(tried, world.config, text)
+            digest = hashlib.sha256(text).hexdigest()
+            await self._noted(who, world.commit or "nothing", {"plan": digest})
+            view = access.view(world.generation.roster, grant, world.today)
+        return Share(grant.application.name, view, problems)
+
     def _count(self, who: str) -> None:
         now = self._clock()
         times = self._asked.setdefault(who, collections.deque())
@@ -137,3 +166,60 @@ class Previews:
 def check(files: Mapping[str, bytes]) -> tuple[configs.Config | None, tuple[errors.Problem, ...]]:
     """The config that these files are, None when their documents have errors; and all problems."""
     return configs.check(loading.load(files))
+
+
+# ---------------------------------------------------------------- one permission
+
+
+def tried(config: configs.Config, text: bytes) -> tuple[configs.Grant, tuple[errors.Problem, ...]]:
+    """The grant that a permission would be beside what is accepted, and warnings of it.
+
+    Its application is taken for enabled, and for one with REST when nobody knows it: the question is
+    what the permission shares. Raises errors.InputError with every problem of it.
+    """
+    permission = _permission(text)
+    name, path = permission.application, documents.path_of("Permission", permission.name)
+    known = config.applications.get(name)
+    application = documents.Application(
+        name=name,
+        title=known.title if known is not None else name,
+        listing=known.listing if known is not None else None,
+        enabled=True,
+        rest=known.rest if known is not None else documents.Rest(),
+    )
+    listing = config.listings.get(application.listing or "")
+    repository = documents.Repository(
+        name=config.repository.name,
+        title=config.repository.title,
+        timezone=config.repository.timezone,
+        exclude=config.repository.exclude,
+    )
+    beside: list[documents.AnyDocument] = [application, repository]
+    if listing is not None:
+        beside.append(listing)
+    files = {documents.path_of(each.kind, each.name): _written(each) for each in beside}
+    made, problems = configs.check(loading.load({**files, path: text}))
+    own = tuple(each for each in problems if each.path == path)
+    if made is None:
+        raise errors.InputError("the permission has problems", own or problems)
+    return made.grant(name), own
+
+
+def _permission(text: bytes) -> documents.Permission:
+    """Read where it would stand: it says its name itself."""
+    path = "permissions/permission.yaml"
+    named = re.search(rb"^name:[ \t]*[\"']?([a-z0-9][a-z0-9-]*)", text, re.MULTILINE)
+    if named is not None:
+        path = documents.path_of("Permission", named.group(1).decode())
+    loaded = loading.load({path: text})
+    for located in loaded.documents:
+        if isinstance(located.document, documents.Permission):
+            return located.document
+    raise errors.InputError("the permission has problems", loaded.problems)
+
+
+def _written(document: documents.AnyDocument) -> bytes:
+    """JSON is YAML too."""
+    said = {"apiVersion": "rosterd/v1", "kind": document.kind, **documents.plain(document)}
+    told = {name: value for name, value in said.items() if value is not None}
+    return json.dumps(told, ensure_ascii=False).encode("utf-8", "replace")

@@ -93,6 +93,9 @@ class Arrays:
     def active(self, collection: str) -> FrozenBitMap:
         return self._active[collection]
 
+    def size(self, collection: str) -> int:
+        return max(self._active[collection], default=-1) + 1
+
     def dangling(self, collection: str) -> FrozenBitMap:
         return NOTHING
 

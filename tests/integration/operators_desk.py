@@ -6,7 +6,7 @@ from typing import Any
 
 from rosterd import credentials, errors
 from rosterd.web import desk, planned
-from tests.integration import operators_dossiers
+from tests.integration import operators_dossiers, operators_looking
 
 NOW = "2026-10-05T12:00:00+00:00"
 COMMIT = "3f5d8a1c9e7b2046a1d4c8e5f0b7a9d6c3e2f1a0"
@@ -39,7 +39,7 @@ def condition(
     }  # fmt: skip
 
 
-class Desk(operators_dossiers.Dossiers):
+class Desk(operators_dossiers.Dossiers, operators_looking.Looking):
     """Answers from memory and remembers what was asked of it."""
 
     def __init__(self) -> None:

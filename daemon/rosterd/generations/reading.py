@@ -116,6 +116,9 @@ class _Backing:
     def active(self, collection: str) -> FrozenBitMap:
         return self._active[collection]
 
+    def size(self, collection: str) -> int:
+        return self._tables[collection].rows
+
     def dangling(self, collection: str) -> FrozenBitMap:
         """None: an import leaves such references out of records, fragments and values alike."""
         return FrozenBitMap()
@@ -338,8 +341,6 @@ class _Backing:
             for row in firsts[first]:
                 ranks[row] = rank
         return ranks
-
-    # -- roles
 
     def holdings(self, today: date | None) -> Iterator[rosters.Edge]:
         """Roles come from the values: each different list of roles once, then its users."""

@@ -7,7 +7,7 @@ a small desk that names what it needs; the whole is all of them at once.
 
 from dataclasses import dataclass
 
-from rosterd.operating import applications, dossiers, exports, records, rosters, standing
+from rosterd.operating import applications, dossiers, exports, looking, records, rosters, standing
 
 __all__ = ["Operating"]
 
@@ -18,6 +18,7 @@ class Operating(
     applications.Applications,
     dossiers.Dossiers,
     rosters.Rosters,
+    looking.Looking,
     exports.Exports,
     records.Records,
 ):

@@ -67,6 +67,9 @@ class _Memory:
     def active(self, collection: str) -> FrozenBitMap:
         return self._active[collection]
 
+    def size(self, collection: str) -> int:
+        return len(self._records[collection])
+
     def dangling(self, collection: str) -> FrozenBitMap:
         return FrozenBitMap(self._dangling[collection] & self._active[collection])
 

@@ -29,6 +29,10 @@ class Backing(Protocol):
 
     def active(self, collection: str) -> FrozenBitMap: ...
 
+    def size(self, collection: str) -> int:
+        """How many rows there ever were, active or not: the rows are the numbers below it."""
+        ...
+
     def dangling(self, collection: str) -> FrozenBitMap:
         """Active rows whose record names, in any member of RELATIONS, a record that is not active
         or not there. No edge stands for such a reference, so nothing else would tell of it.
@@ -92,6 +96,11 @@ class Roster:
         self._holdings: dict[Hashable, Mapping[str, Relation]] = {}
         self._roleless: FrozenBitMap | None = None
         self._behind: dict[tuple[str, str, int], FrozenBitMap] = {}
+
+    def gone(self, collection: str) -> FrozenBitMap:
+        """Rows of records that were delivered once and are not active any more."""
+        every = BitMap(range(self._backing.size(collection)))
+        return FrozenBitMap(every - self.active[collection])
 
     def dangling(self, collection: str) -> FrozenBitMap:
         """Active rows that name a record which is not active: what is stored of them is not what

@@ -18,7 +18,15 @@ from aiohttp import web
 from rosterd import errors
 from rosterd.web import accesses
 from rosterd.web import desk as desks
-from rosterd.web.control import applications, endpoints, exports, records, rosters, standing
+from rosterd.web.control import (
+    applications,
+    endpoints,
+    exports,
+    looking,
+    records,
+    rosters,
+    standing,
+)
 from rosterd.web.oneroster import answers, serving
 
 DESK: Final = web.AppKey("desk", cast("type[desks.Desk]", object))
@@ -28,6 +36,7 @@ ENDPOINTS: Final = (
     *standing.ENDPOINTS,
     *applications.ENDPOINTS,
     *rosters.ENDPOINTS,
+    *looking.ENDPOINTS,
     *exports.ENDPOINTS,
     *records.ENDPOINTS,
 )

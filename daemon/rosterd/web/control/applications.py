@@ -8,6 +8,9 @@ from rosterd import credentials
 from rosterd.web import desk as desks
 from rosterd.web.control import endpoints
 
+_USES: Final = 20
+"""Hours of use that are told of one application, the newest first."""
+
 
 async def _applications(desk: desks.Desk, request: web.Request, who: str) -> object:
     return {"applications": list(await desk.applications())}
@@ -15,10 +18,26 @@ async def _applications(desk: desks.Desk, request: web.Request, who: str) -> obj
 
 async def _application(desk: desks.Desk, request: web.Request, who: str) -> object:
     name = request.match_info["name"]
+    status = desk.status()
     for application in await desk.applications():
         if application["name"] == name:
-            return application
+            return {
+                **application,
+                **await desk.dossier(name),
+                "uses": list(await desk.accesses(_USES, name)),
+                "endings": [each for each in status["endings"] if each["application"] == name],
+                "holds": [
+                    each for each in status["guards"]["holds"] if each["application"] == name
+                ],
+                "blocks": [
+                    each for each in status["guards"]["blocks"] if each["application"] == name
+                ],
+            }
     raise web.HTTPNotFound(reason="there is no such application")
+
+
+async def _catalog(desk: desks.Desk, request: web.Request, who: str) -> object:
+    return {"listings": list(await desk.catalog())}
 
 
 async def _block(desk: desks.Desk, request: web.Request, who: str) -> object:
@@ -56,6 +75,7 @@ def _shown(pair: credentials.Pair) -> dict[str, object]:
 
 
 ENDPOINTS: Final = (
+    endpoints.Endpoint("GET", "/v1/catalog", _catalog, "viewer", console=True),
     endpoints.Endpoint("GET", "/v1/applications", _applications, "viewer", console=True),
     endpoints.Endpoint("GET", "/v1/applications/{name}", _application, "viewer", console=True),
     endpoints.Endpoint("POST", "/v1/applications/{name}/block", _block, "operator", console=False),

@@ -2,7 +2,7 @@
 
 The control socket, the console's JSON and its page all speak to one `Desk`, which the wiring makes
 from the loops. It has a part for each subject, in a module of its own with the shapes of what leaves
-as JSON; times are ISO 8601 in UTC, and nothing in them names a person of a roster.
+as JSON; times are ISO 8601 in UTC, and nothing in them names a person of a roster but in `looking`.
 """
 
 from typing import Protocol
@@ -10,6 +10,17 @@ from typing import Protocol
 from rosterd.web.desk.applications import Application, Applications, Level
 from rosterd.web.desk.dossiers import Dossier, Dossiers, Listed, Paper, Seen, Target, Used
 from rosterd.web.desk.exports import Export, Exports, Secret, Tested
+from rosterd.web.desk.looking import (
+    Found,
+    Hit,
+    Looking,
+    Page,
+    Picked,
+    Preview,
+    Reason,
+    Row,
+    Why,
+)
 from rosterd.web.desk.records import Head, Record, Records
 from rosterd.web.desk.rosters import Import, Rosters
 from rosterd.web.desk.standing import (
@@ -44,20 +55,28 @@ __all__ = [
     "Ending",
     "Export",
     "Exports",
+    "Found",
     "Guards",
     "Head",
     "Held",
+    "Hit",
     "Import",
     "Level",
     "Listed",
+    "Looking",
     "Missing",
     "Moved",
+    "Page",
     "Paper",
+    "Picked",
+    "Preview",
+    "Reason",
     "Record",
     "Records",
     "Repository",
     "Review",
     "Rosters",
+    "Row",
     "Secret",
     "Seen",
     "Served",
@@ -68,10 +87,11 @@ __all__ = [
     "Target",
     "Tested",
     "Used",
+    "Why",
 ]
 
 
-class Desk(Standing, Applications, Dossiers, Rosters, Exports, Records, Protocol):
+class Desk(Standing, Applications, Dossiers, Rosters, Looking, Exports, Records, Protocol):
     """The daemon, as far as operators may reach it.
 
     Methods raise errors.InputError for a name that is not there, errors.UnsafePlan when a person

@@ -1,0 +1,98 @@
+"""The part of the operators' desk that looks at records: a few of an invented district."""
+
+from typing import Any
+
+from rosterd import errors
+from rosterd.web import desk
+
+ROW: desk.Row = {
+    "id": "user-17",
+    "name": "Pupil <script>alert(1)</script>",
+    "status": "active",
+    "details": {"roles": "student", "username": "pupil17"},
+}
+HIT: desk.Hit = {
+    "collection": "users",
+    "id": "user-17",
+    "name": "Pupil <script>alert(1)</script>",
+    "details": {"roles": "student", "username": "pupil17"},
+    "applications": ["math-galaxy"],
+}
+
+
+class Looking:
+    """Answers from memory."""
+
+    async def select(self, collection: str, selection: Any, who: str) -> desk.Picked:
+        return {"collection": collection, "count": 1, "of": 4, "rows": [ROW]}
+
+    async def find(self, text: str, application: str | None, who: str) -> desk.Found:
+        hits = [HIT] if "pupil" in text.casefold() else []
+        return {
+            "application": application,
+            "totals": {"users": len(hits), "classes": 0},
+            "hits": hits,
+        }
+
+    async def explain(
+        self, application: str, collection: str, sourced_id: str, who: str
+    ) -> desk.Why:
+        if sourced_id != ROW["id"]:
+            raise errors.InputError(
+                f"cannot explain that: no record of {collection} has that sourcedId"
+            )
+        return {
+            "application": application,
+            "collection": collection,
+            "id": sourced_id,
+            "name": ROW["name"],
+            "sees": False,
+            "held": False,
+            "reason": {
+                "holds": False,
+                "says": "users user-17",
+                "either": False,
+                "parts": [
+                    {
+                        "holds": True,
+                        "says": "users user-17 is active",
+                        "either": False,
+                        "parts": [],
+                    },
+                    {"holds": False, "says": "guardians is off", "either": False, "parts": []},
+                ],
+            },
+        }
+
+    async def browse(
+        self,
+        collection: str,
+        who: str,
+        *,
+        search: str = "",
+        status: str = "active",
+        sort: str = "",
+        descending: bool = False,
+        offset: int = 0,
+        limit: int = 50,
+    ) -> desk.Page:
+        rows = [ROW] if search.casefold() in ROW["name"].casefold() else []
+        return {"collection": collection, "total": len(rows), "offset": offset, "rows": rows}
+
+    async def preview(self, text: str, who: str) -> desk.Preview:
+        if "access: none" in text:
+            raise errors.InputError("the permission has problems")
+        return {
+            "application": "math-galaxy",
+            "known": True,
+            "refusal": None,
+            "orgs": {"level": "LIMITED ACCESS", "count": 4},
+            "courses": {"level": "LIMITED ACCESS", "count": 37},
+            "counts": {"classes": 212, "users": 3_861, "enrollments": 18_204},
+            "now": {"classes": 200, "users": 3_700, "enrollments": 17_000},
+            "roles": {"student": 3_700, "teacher": 161},
+            "withheld": ["users.phone"],
+            "masked": {"users.familyName": "initial"},
+            "shared": [],
+            "warnings": [],
+        }
