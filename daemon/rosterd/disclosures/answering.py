@@ -57,7 +57,8 @@ def _counts(store: storage.Store, application: str, until: int) -> dict[str, int
     Rows of a former line of generations were all told to be gone when it ended.
     """
     counts: dict[str, int] = {}
-    audiences: dict[int, tuple[str, ...]] = {}
+    known: set[int] = set()  # audiences that were looked at
+    theirs: set[int] = set()  # those with this application
     for name in model.COLLECTIONS:
         decided, count = BitMap(), 0
         for number, rows in reversed(list(store.sightings(name, until))):
@@ -66,9 +67,10 @@ def _counts(store: storage.Store, application: str, until: int) -> dict[str, int
                 continue
             decided |= rows
             partition = store.sighting(name, number).partition()
-            audiences.update(store.audiences(set(partition.marks) - audiences.keys()))
-            marks = {mark for mark in partition.marks if application in audiences[mark]}
-            count += partition.having(marks).intersection_cardinality(fresh)
+            fresh_marks = store.audiences(set(partition.marks) - known)
+            known.update(fresh_marks)
+            theirs.update(mark for mark, names in fresh_marks.items() if application in names)
+            count += partition.having(theirs).intersection_cardinality(fresh)
         counts[name] = count
     return counts
 

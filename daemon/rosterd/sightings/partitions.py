@@ -69,10 +69,10 @@ class Partition:
         if all(wanted):
             return BitMap(self.rows)
         if isinstance(self.codes, array) and self.codes.itemsize == 1:  # nearly always, and quick
-            return BitMap(
-                compress(self.rows, self.codes.tobytes().translate(wanted.ljust(256, b"\0")))
-            )
-        return BitMap(compress(self.rows, map(wanted.__getitem__, self.codes)))
+            chosen = self.codes.tobytes().translate(wanted.ljust(256, b"\0"))
+            return BitMap(array("I", compress(self.rows.to_array(), chosen)))
+        each = map(wanted.__getitem__, self.codes)
+        return BitMap(array("I", compress(self.rows.to_array(), each)))
 
     def groups(self) -> dict[int, BitMap]:
         """Mark -> its rows, as `of` takes them."""
