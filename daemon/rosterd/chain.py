@@ -37,6 +37,8 @@ KINDS: Final[Mapping[str, str]] = {
     "stopped": "{subject} is refused while its change is held: {why}",
     "blocked": "{actor} blocked {subject}: {reason}",
     "unblocked": "{actor} let {subject} go on: {reason}",
+    "roster-released": "{who} let an import of {subject} go that was held: {reason}",
+    "received-taken": "{actor} took what was received from {subject} out of the daemon's keeping",
     "inquiry": "{actor} asked who had seen and received the records of {subject}",
     "looked": "{actor} looked at single records of {subject}: {what}",
     "carried-over": "actions that an earlier version kept without a chain",

@@ -606,3 +606,64 @@ def test_what_is_kept_about_a_renamed_document_goes_on_under_its_new_name(
     assert secret is not None
     assert secret.document == "SftpTarget/new"
     assert store.owed() == {"new": storage.Owed("new", "daily", NOON)}
+
+
+HELD = storage.Held(
+    source="sis",
+    revision="c" * 64,
+    delivery="d" * 64,
+    name="generation-00000002-abcd",
+    number=2,
+    former="generation-00000001-abcd",
+    since=NOON,
+    report={"files": {}},
+    excesses=({"collection": "users", "change": "removed", "number": 90, "before": 100},),
+)
+
+
+def test_of_held_imports_the_newest_of_each_source_is_kept_and_let_go_once(
+    store: storage.Store,
+) -> None:
+    note = storage.Note("roster-released", "ada", "sis", NOON, {"who": "ada", "reason": "so"})
+    store.hold_import(replace(HELD, revision="b" * 64))
+    store.hold_import(HELD)
+
+    assert store.held_imports() == [HELD]
+    assert not store.release_import("sis", "b" * 64, "ada", notes=[note])
+    assert store.last_record("roster-released") is None
+    assert store.release_import("sis", HELD.revision, "ada", notes=[note])
+    assert not store.release_import("sis", HELD.revision, "ada", notes=[note])
+    assert store.held_imports() == [replace(HELD, released="ada")]
+    assert len([each for each in store.recorded() if each.kind == "roster-released"]) == 1
+    store.drop_held_import("sis")
+    assert store.held_imports() == []
+
+
+def test_what_was_received_and_how_far_pulls_came_is_kept(
+    store: storage.Store, opener: Opener
+) -> None:
+    one = storage.Kept("sis", "d" * 64, "sis-1.zip", NOON, 5)
+    two = storage.Kept("sis", "e" * 64, "sis-2.zip", NOON + timedelta(days=1), 6)
+    store.keep_delivery(two)
+    store.keep_delivery(one)
+    store.keep_delivery(one)
+    store.keep_pull(storage.Pull("sis", "place"))
+    pull = storage.Pull("sis", "place", NOON, NOON, None, "digest")
+    store.keep_pull(pull)
+    store.close()
+
+    store = opener()
+    assert store.kept_deliveries() == [one, two]
+    assert store.pulls() == {"sis": pull}
+    store.forget_deliveries(["sis-1.zip"])
+    assert store.kept_deliveries() == [two]
+    store.close()
+
+
+def test_an_import_can_be_recorded_as_held_and_found_by_its_number(store: storage.Store) -> None:
+    store.record_import(storage.Import("sis", "d" * 64, "held", NOON, NOON))
+
+    (kept,) = store.imports()
+    assert kept.state == "held"
+    assert store.import_numbered(kept.number) == kept
+    assert store.import_numbered(kept.number + 1) is None

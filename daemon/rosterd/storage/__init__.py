@@ -14,6 +14,7 @@ from typing import Self, TypeVar
 
 from rosterd.storage import sqlite
 from rosterd.storage.guarded import Block, Guards, Hold, Renames
+from rosterd.storage.incoming import Held, Kept, Pull
 from rosterd.storage.protocol import Conflict, Store, Writes
 from rosterd.storage.records import (
     FINAL,
@@ -45,11 +46,14 @@ __all__ = [
     "Counted",
     "Credential",
     "Guards",
+    "Held",
     "Hold",
     "Import",
+    "Kept",
     "Note",
     "Owed",
     "Published",
+    "Pull",
     "Record",
     "Renames",
     "Run",

@@ -77,8 +77,9 @@ class Import:
     source: str
     delivery: str
     """Digest that tells this delivery from another."""
-    state: Literal["imported", "unchanged", "refused", "failed"]
-    """refused: somebody has to mend the delivery; failed: the same delivery may work later."""
+    state: Literal["imported", "unchanged", "held", "refused", "failed"]
+    """held: it changes too much until somebody lets it go; refused: somebody has to mend the
+    delivery; failed: the same delivery may work later."""
     started: datetime
     ended: datetime
     generation: int | None = None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from rosterd.storage import connecting, protocol
-from rosterd.storage.sqlite import bases, configs, credentials, generations, receiving, runs
+from rosterd.storage.sqlite import bases, configs, credentials, generations, incoming, receiving, runs
 
 RECORDS: Final = 3
 """The level from which on a store has records: the least that an audit can read."""
@@ -30,5 +30,6 @@ class _Sqlite(
     runs.Runs,
     bases.Bases,
     receiving.Receiving,
+    incoming.Incoming,
 ):
     """Every subject's methods on one connection."""
