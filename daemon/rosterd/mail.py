@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import aiosmtplib
 
-from rosterd import errors
+from rosterd import errors, settings
 
 Security = Literal["starttls", "tls", "none"]
 TIMEOUT: Final = 30.0
@@ -47,6 +47,36 @@ class Mail:
     reply_to: str | None = None
 
 
+def server(machine: settings.Mail) -> Server:
+    """The server of the settings, its password read anew: it may have been replaced.
+
+    Raises errors.InputError when none is set, or its password cannot be read.
+    """
+    if machine.host is None or machine.sender is None:
+        raise errors.InputError(
+            "cannot send mail: no mail server is set; add [mail] with host and sender to the"
+            " settings"
+        )
+    password = None
+    if machine.password is not None:
+        try:
+            password = machine.password.read_text(encoding="utf-8").strip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise errors.InputError(
+                f"cannot read the mail server's password in {machine.password}"
+            ) from error
+    return Server(
+        host=machine.host,
+        port=machine.port,
+        security=machine.security,
+        sender=machine.sender,
+        sender_name=machine.sender_name,
+        username=machine.username,
+        password=password,
+        certificates=str(machine.certificates) if machine.certificates is not None else None,
+    )
+
+
 async def send(server: Server, mail: Mail) -> None:
     """Hand the mail to the server.
 
@@ -74,6 +104,10 @@ async def send(server: Server, mail: Mail) -> None:
         ) from error
     except (aiosmtplib.SMTPRecipientsRefused, aiosmtplib.SMTPSenderRefused) as error:
         raise _refused(where, error) from error
+    except FileNotFoundError as error:
+        raise errors.InputError(
+            f"cannot read the certificates of the mail server {where}: {server.certificates}"
+        ) from error
     except ssl.SSLError as error:
         raise errors.InputError(
             f"cannot trust the mail server {where}: {error.reason or 'TLS failed'}"

@@ -200,3 +200,45 @@ def test_webhooks_are_off_until_a_scheme_and_its_secrets_are_set() -> None:
 def test_a_webhook_that_would_take_anything_or_nothing_is_refused(lines: str) -> None:
     with pytest.raises(errors.InputError, match="webhook"):
         load(MINIMAL + f"[webhook]\n{lines}\n")
+
+
+def test_mail_is_off_until_a_server_and_a_sender_are_set() -> None:
+    lines = """[mail]
+host = "mail.district.example"
+sender = "rosters@district.example"
+username = "rosters"
+password = "mail-password"
+"""
+    mail = load(MINIMAL + lines).mail
+
+    assert load(MINIMAL).mail.host is None
+    assert (mail.port, mail.security, mail.password) == (
+        587, "starttls", Path("/etc/rosterd/mail-password"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "lines, problem",
+    [
+        ('host = "mail.example"', "only one of mail.host and mail.sender"),
+        ('sender = "a@b.example"', "only one of mail.host and mail.sender"),
+        ('host = "mail.example"\nsender = "nobody"', "no address"),
+        ('host = "mail.example"\nsender = "a@b.example, c@d.example"', "no address"),
+        ('host = "mail.example"\nsender = "a@b.example"\nsecurity = "none"', "in the clear"),
+        ('host = "10.0.0.1"\nsender = "a@b.example"\nsecurity = "none"', "in the clear"),
+        ('host = "m.example"\nsender = "a@b.example"\nusername = "a"', "sign in with only one"),
+        ('host = "m.example"\nsender = "a@b.example"\nsender_name = "a\\nBcc: b"', "one line"),
+    ],
+)
+def test_a_mail_server_that_is_half_set_or_listens_to_all_is_refused(
+    lines: str, problem: str
+) -> None:
+    with pytest.raises(errors.InputError) as refused:
+        load(MINIMAL + f"[mail]\n{lines}\n")
+    assert problem in str([str(each) for each in refused.value.problems])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_this_machines_own_mail_server_may_be_spoken_to_in_the_clear(host: str) -> None:
+    lines = f'[mail]\nhost = "{host}"\nsender = "a@b.example"\nsecurity = "none"\n'
+    assert load(MINIMAL + lines).mail.host == host

@@ -6,7 +6,6 @@ from the folder of that file.
 """
 
 import difflib
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_network
@@ -16,10 +15,11 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from rosterd import errors
+from rosterd.settings import numbers, talking
 
-_CONFIG = pydantic.ConfigDict(extra="forbid", frozen=True)
-Port = Annotated[int, pydantic.Field(ge=0, le=65535)]
-Seconds = Annotated[float, pydantic.Field(gt=0)]
+_CONFIG = numbers.CONFIG
+Port = numbers.Port
+Seconds = numbers.Seconds
 
 
 class Paths(pydantic.BaseModel):
@@ -168,82 +168,9 @@ class Import(pydantic.BaseModel):
     """Folders under which the directories of RosterSource documents must lie."""
 
 
-class Webhook(pydantic.BaseModel):
-    """How a forge tells of a push, at /hooks/git on the vendors' listener."""
-
-    model_config = _CONFIG
-
-    scheme: Literal["github", "gitlab", "gitlab-token", "gitea", "bitbucket"] | None = None
-    """What proves a call: `gitlab` is the signing token of newer versions, `gitlab-token` the
-    secret token of older ones, `gitea` serves Forgejo too. Without it no webhook is taken."""
-    secrets: tuple[Path, ...] = ()
-    """Files with one secret each, of which a call has to know one: two while it is rotated."""
-
-    @pydantic.model_validator(mode="after")
-    def _both(self) -> "Webhook":
-        if (self.scheme is None) != (not self.secrets):
-            raise ValueError("cannot take webhooks with only one of webhook.scheme and .secrets")
-        if len(self.secrets) > 2:
-            raise ValueError("cannot use more than two webhook.secrets: the old and the new one")
-        return self
-
-
-class Requests(pydantic.BaseModel):
-    """Open pull and merge requests that the daemon plans by itself; none when `refs` is empty."""
-
-    model_config = _CONFIG
-
-    refs: tuple[str, ...] = ()
-    """Where the repository keeps their heads, such as refs/pull/*/head (GitHub, Gitea) or
-    refs/merge-requests/*/head (GitLab). The star stands for the number."""
-    most: int = pydantic.Field(default=50, ge=1, le=500)
-    """How many are looked at, the newest first."""
-    max_bytes: int = pydantic.Field(default=64 * 2**20, ge=2**20)
-    """Most bytes that one fetch of them may bring."""
-    poll: Seconds = 60.0
-    """Seconds between two looks at them."""
-    forge: Literal["github", "gitlab", "gitea"] | None = None
-    """Where comments and statuses are posted; needs `api`, `project` and `token`."""
-    api: str | None = None
-    """Base of its API: https://api.github.com, https://HOST/api/v4 or https://HOST/api/v1."""
-    project: str | None = None
-    """The project there: owner/name, or for GitLab also its number."""
-    token: Path | None = None
-    """File with the token to post with; a systemd credential in production."""
-    author: str | None = None
-    """Id of the account that the token posts as, for tokens that may not ask (GitHub Apps)."""
-    timeout: Seconds = 20.0
-    """Seconds after which a request to the forge is given up."""
-
-    @pydantic.field_validator("refs")
-    @classmethod
-    def _numbered(cls, refs: tuple[str, ...]) -> tuple[str, ...]:
-        for ref in refs:
-            taken = ref.startswith(("refs/heads/", "refs/tags/", "refs/rosterd/", "refs/notes/"))
-            if taken or not re.fullmatch(r"refs/[\w.-]+(/[\w.-]+)*/\*(/[\w.-]+)+", ref):
-                raise ValueError(
-                    f"cannot take requests from {ref}: expected one star for the number, such as"
-                    " refs/pull/*/head, and no branches, tags or statements"
-                )
-        return refs
-
-    @pydantic.model_validator(mode="after")
-    def _whole(self) -> "Requests":
-        posting = (self.forge, self.api, self.project, self.token)
-        if any(posting) and not all(posting):
-            raise ValueError("cannot post with only some of forge, api, project and token")
-        if self.forge is not None and not self.refs:
-            raise ValueError("cannot post about requests without refs to take them from")
-        if self.api is not None and not re.fullmatch(
-            r"https://[^\s?#@]+[^\s?#@/]|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/[^\s?#@]*[^\s?#@/])?",
-            self.api,
-        ):
-            raise ValueError("expected an https:// URL for api, without / behind")
-        if self.project is not None and not re.fullmatch(
-            r"[\w~-][\w.~-]*(/[\w~-][\w.~-]*)*", self.project
-        ):
-            raise ValueError("expected a project such as owner/name")
-        return self
+Webhook = talking.Webhook
+Requests = talking.Requests
+Mail = talking.Mail
 
 
 class Settings(pydantic.BaseModel):
@@ -260,6 +187,7 @@ class Settings(pydantic.BaseModel):
     imports: Import = Import()
     webhook: Webhook = Webhook()
     requests: Requests = Requests()
+    mail: Mail = Mail()
 
     @property
     def state_db(self) -> Path:
@@ -348,6 +276,7 @@ _PATHS = {
     "console": ("tokens",),
     "secrets": ("vault_key",),
     "requests": ("token",),
+    "mail": ("password", "certificates"),
 }
 _DEFAULTS = {
     "repository": {"trusted_root": "trusted_root"},

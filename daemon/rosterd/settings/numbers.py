@@ -1,0 +1,9 @@
+"""What tables of settings have in common."""
+
+from typing import Annotated, Final
+
+import pydantic
+
+CONFIG: Final = pydantic.ConfigDict(extra="forbid", frozen=True)
+Port = Annotated[int, pydantic.Field(ge=0, le=65535)]
+Seconds = Annotated[float, pydantic.Field(gt=0)]
