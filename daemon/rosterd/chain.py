@@ -26,6 +26,7 @@ KINDS: Final[Mapping[str, str]] = {
     "keys": "people listed: {people}; {asks}; rosterd {version}",
     "credentials": "key and secret of {subject}: {what}",
     "revealed": "{actor} was shown key and secret of {subject}",
+    "mailed": "{actor} wrote to contact {contact} of {subject}: {template}",
     "secret": "{actor} set the secret {subject} of {document}",
     "export-run": "{actor} had {subject} delivered by hand",
     "sftp-test": "{actor} tried to sign in at {subject}",

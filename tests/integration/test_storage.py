@@ -667,3 +667,46 @@ def test_an_import_can_be_recorded_as_held_and_found_by_its_number(store: storag
     assert kept.state == "held"
     assert store.import_numbered(kept.number) == kept
     assert store.import_numbered(kept.number + 1) is None
+
+
+LINK = storage.RevealLink("math", b"1" * 32, "key-1", NOON, NOON + timedelta(hours=72), "ada")
+
+
+def test_a_link_is_spent_once_and_a_newer_one_takes_its_place(opener: Opener) -> None:
+    store = opener()
+    store.keep_reveal_link(LINK)
+    newer = replace(LINK, digest=b"2" * 32)
+    store.keep_reveal_link(newer, notes=[REVEALED])
+    store.keep_reveal_link(replace(LINK, application="art", digest=b"3" * 32))
+    store.close()
+    store = opener()
+
+    assert store.spend_reveal_link(LINK.digest) is None
+    assert store.spend_reveal_link(newer.digest) == newer
+    assert store.spend_reveal_link(newer.digest) is None
+    store.drop_reveal_links(["art", "gone"])
+    assert store.reveal_links() == []
+    assert len(store.recorded()) == 1
+    store.close()
+
+
+def test_what_receivers_were_told_survives_a_restart(opener: Opener) -> None:
+    store = opener()
+    notice = storage.Notice(
+        "mail:it@example.org", "export:math", {"title": "x"}, NOON, True, NOON, "failed", NOON
+    )
+    receiver = storage.Receiver("mail:it@example.org", NOON, 2, NOON + timedelta(minutes=1), "no")
+    store.keep_notices(notice.receiver, [notice, replace(notice, key="b", told=None, ended=None)])
+    store.keep_notices(notice.receiver, [notice])
+    store.keep_notices("webhook:ops", [replace(notice, receiver="webhook:ops")])
+    store.keep_receiver(replace(receiver, failures=1))
+    store.keep_receiver(receiver)
+    store.close()
+    store = opener()
+
+    assert store.notices() == [notice, replace(notice, receiver="webhook:ops")]
+    assert store.receivers() == [receiver]
+    store.forget_receivers(["webhook:ops"])
+    assert [each.receiver for each in store.notices()] == ["webhook:ops"]
+    assert store.receivers() == []
+    store.close()

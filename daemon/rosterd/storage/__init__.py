@@ -15,6 +15,7 @@ from typing import Self, TypeVar
 from rosterd.storage import sqlite
 from rosterd.storage.guarded import Block, Guards, Hold, Renames
 from rosterd.storage.incoming import Held, Kept, Pull
+from rosterd.storage.mailing import Notice, Receiver, RevealLink
 from rosterd.storage.protocol import Conflict, Store, Writes
 from rosterd.storage.records import (
     FINAL,
@@ -51,11 +52,14 @@ __all__ = [
     "Import",
     "Kept",
     "Note",
+    "Notice",
     "Owed",
     "Published",
     "Pull",
+    "Receiver",
     "Record",
     "Renames",
+    "RevealLink",
     "Run",
     "RunState",
     "Secret",

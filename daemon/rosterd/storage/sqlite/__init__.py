@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Final
 
 from rosterd.storage import connecting, protocol
-from rosterd.storage.sqlite import bases, configs, credentials, generations, incoming, receiving, runs
+from rosterd.storage.sqlite import (
+    bases,
+    configs,
+    credentials,
+    generations,
+    incoming,
+    mailing,
+    receiving,
+    runs,
+)
 
 RECORDS: Final = 3
 """The level from which on a store has records: the least that an audit can read."""
@@ -31,5 +40,6 @@ class _Sqlite(
     bases.Bases,
     receiving.Receiving,
     incoming.Incoming,
+    mailing.Mailing,
 ):
     """Every subject's methods on one connection."""
