@@ -29,6 +29,7 @@ KINDS: Final[Mapping[str, str]] = {
     "mailed": "{actor} wrote to contact {contact} of {subject}: {template}",
     "secret": "{actor} set the secret {subject} of {document}",
     "export-run": "{actor} had {subject} delivered by hand",
+    "handed": "{actor} took files of {subject} as {template}, to bring them on by hand",
     "sftp-test": "{actor} tried to sign in at {subject}",
     "planned": "{actor} was shown the plan {plan:.12} of documents against {subject:.12}",
     "drift": "the stored documents were not those of commit {commit:.12} and were taken from git"

@@ -73,6 +73,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/rewrite": {"from": "a" * 40, "to": "b" * 40, "reason": "an address was in it"},
     "/v1/applications/math-galaxy/block": {"reason": "its vendor was broken into"},
     "/v1/applications/math-galaxy/unblock": {"reason": "its vendor is back"},
+    "/v1/applications/math-galaxy/files": {"template": "oneroster-1.2"},
 }
 """What has to be said to endpoints that ask for it."""
 
@@ -84,10 +85,13 @@ async def test_the_socket_answers_every_endpoint(tmp_path: Path) -> None:
             path = endpoint.path.replace("{name}", "math-galaxy")
             body = BODIES.get(path)
             async with session.request(endpoint.method, path, json=body) as response:
-                answer = await response.json()
-                assert response.status == 200, (path, answer)
-                assert isinstance(answer, dict)
+                content = await response.read()
+                assert response.status == 200, (path, content)
                 assert response.headers["Cache-Control"] == "no-store"
+                if path.endswith("/files"):
+                    assert (response.content_type, content) == ("application/zip", b"PK")
+                else:
+                    assert isinstance(await response.json(), dict)
 
 
 async def test_who_asked_for_a_secret_is_who_the_kernel_says(tmp_path: Path) -> None:
@@ -122,6 +126,7 @@ async def test_who_asked_for_a_secret_is_who_the_kernel_says(tmp_path: Path) -> 
         ("POST", "/v1/targets/guarded/run", 409),
         ("POST", "/v1/targets/faulty/test", 500),
         ("PUT", "/v1/secrets/password", 400),
+        ("POST", "/v1/applications/math-galaxy/files", 400),
         ("POST", "/v1/person", 400),
         ("GET", "/v1/applications/math-galaxy/seen?at=yesterday", 400),
         ("GET", "/v1/applications/math-galaxy/seen?at=2026-09-01", 400),

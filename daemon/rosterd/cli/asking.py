@@ -6,7 +6,9 @@ told with what to start.
 """
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +83,33 @@ def call(
     )
 
 
+def fetch(settings_path: Path, path: str, json: Any, to: Path) -> None:
+    """Have the daemon answer a POST with a file, kept as `to`, which must not be there yet."""
+    asyncio.run(_fetch(read_settings(settings_path).paths.control_socket, path, json, to))
+
+
+async def _fetch(socket: Path, path: str, json: Any, to: Path) -> None:
+    async with _reaching(socket, "POST", path, json, 3600.0) as response:
+        if response.content_type == "application/json":
+            _fine(await response.json(), response.status)
+            raise errors.TemporaryError("cannot understand the daemon's answer: it is no file")
+        descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as out:
+            async for piece in response.content.iter_chunked(2**18):
+                out.write(piece)
+
+
 async def _call(socket: Path, method: str, path: str, json: Any, wait: float) -> dict[str, Any]:
+    async with _reaching(socket, method, path, json, wait) as response:
+        answer: dict[str, Any] = await response.json()
+        return _fine(answer, response.status)
+
+
+@contextlib.asynccontextmanager
+async def _reaching(
+    socket: Path, method: str, path: str, json: Any, wait: float
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """The daemon's answer to one request; what goes wrong is told with what to do."""
     connector = aiohttp.UnixConnector(path=str(socket))
     timeout = aiohttp.ClientTimeout(total=wait)
     try:
@@ -89,7 +117,7 @@ async def _call(socket: Path, method: str, path: str, json: Any, wait: float) ->
             aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
             session.request(method, f"http://rosterd{path}", json=json) as response,
         ):
-            answer: dict[str, Any] = await response.json()
+            yield response
     except TimeoutError as error:
         raise errors.TemporaryError(f"cannot wait longer than {wait:g} s for the daemon") from error
     except (aiohttp.ClientConnectorError, FileNotFoundError) as error:
@@ -103,7 +131,6 @@ async def _call(socket: Path, method: str, path: str, json: Any, wait: float) ->
         ) from error
     except (aiohttp.ClientError, ValueError) as error:
         raise errors.TemporaryError(f"cannot understand the daemon's answer: {error}") from error
-    return _fine(answer, response.status)
 
 
 def call_server(base: str, method: str, path: str, token: str, json: Any) -> dict[str, Any]:

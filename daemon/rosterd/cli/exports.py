@@ -5,7 +5,10 @@ see it, and the shell would remember it.
 """
 
 import json
+import os
+import shutil
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,14 +28,42 @@ def export() -> None:
 
 
 @export.command("run")
-@click.argument("target")
+@click.argument("target", required=False)
+@click.option("--application", help="With --to: whose files.")
+@click.option(
+    "--template",
+    default="oneroster-1.2",
+    show_default=True,
+    help="With --to: their form, oneroster-1.1 or the name of an ExportTemplate among others.",
+)
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write files into this folder, new or empty, instead of delivering them.",
+)
 @asking.settings_option
 @asking.json_option
-def run_export(target: str, settings_path: Path, as_json: bool) -> None:
-    """Deliver to TARGET now, beside its schedule.
+def run_export(
+    *,
+    target: str | None,
+    application: str | None,
+    template: str,
+    folder: Path | None,
+    settings_path: Path,
+    as_json: bool,
+) -> None:
+    """Deliver to TARGET now, beside its schedule; or write an application's files to a folder.
 
-    Exit status 1 when it did not arrive.
+    The folder is for receivers that take no SFTP, such as Microsoft School Data Sync. It is on
+    record who took the files, and whose records are in them. Exit status 1 when a delivery did not
+    arrive.
     """
+    if folder is not None and application is not None and target is None:
+        _hand_out(settings_path, application, template, folder, as_json=as_json)
+        return
+    if target is None or folder is not None or application is not None:
+        raise click.UsageError("name a TARGET, or --application NAME and --to DIR")
     answer = asking.call(settings_path, "POST", f"/v1/targets/{quote(target)}/run", wait=3600.0)
     if as_json:
         _print_json(answer)
@@ -48,6 +79,42 @@ def run_export(target: str, settings_path: Path, as_json: bool) -> None:
             ]
         )
     raise SystemExit(0 if answer["state"] in _FINE else 1)
+
+
+def _hand_out(
+    settings_path: Path, application: str, template: str, folder: Path, *, as_json: bool
+) -> None:
+    if folder.exists() and any(folder.iterdir()):
+        raise errors.InputError(f"cannot write to {folder}: there is something in it already")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    package = folder / ".package.zip"
+    path = f"/v1/applications/{quote(application)}/files"
+    try:
+        asking.fetch(settings_path, path, {"template": template}, package)
+        sizes = _unpacked(package, folder)
+    finally:
+        package.unlink(missing_ok=True)
+    if as_json:
+        _print_json({"application": application, "template": template, "files": sizes})
+        return
+    rows = [(name, f"{size:,}") for name, size in sizes.items()]
+    tables.show(["file", "bytes"], rows, right=["bytes"], empty="there is nothing to write")
+
+
+def _unpacked(package: Path, folder: Path) -> dict[str, int]:
+    """Sizes of the files by name; they are their owner's alone, for they name pupils."""
+    sizes = {}
+    with zipfile.ZipFile(package) as archive:
+        for member in archive.infolist():
+            if Path(member.filename).name != member.filename:
+                raise errors.InputError(f"cannot unpack {member.filename}: it names a folder")
+            descriptor = os.open(
+                folder / member.filename, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600
+            )
+            with os.fdopen(descriptor, "wb") as out, archive.open(member) as packed:
+                shutil.copyfileobj(packed, out)
+            sizes[member.filename] = member.file_size
+    return sizes
 
 
 @export.command("list")

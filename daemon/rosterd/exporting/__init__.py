@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 from rosterd import (
     disclosures,
@@ -26,7 +27,7 @@ from rosterd import (
     storage,
     worlds,
 )
-from rosterd.exporting import delivering, owing
+from rosterd.exporting import delivering, handing, owing
 
 __all__ = ["Exporting"]
 
@@ -71,6 +72,13 @@ class Exporting:
             state=state,
             named=named,
             book=book,
+            clock=clock,
+            leaving=leaving,
+        )
+        self._handing = handing.Handing(
+            spool=spool.with_name("handing"),
+            served=served,
+            state=state,
             clock=clock,
             leaving=leaving,
         )
@@ -136,6 +144,10 @@ class Exporting:
         slot = scheduling.by_hand(now, document.export.timezone or timezone)
         task = self._start(world, document, slot)
         return await asyncio.shield(task)
+
+    async def hand(self, application: str, form: str, who: str) -> BinaryIO:
+        """A zip of an application's files for somebody who brings them on; see Handing.hand."""
+        return await self._handing.hand(application, form, who)
 
     async def test(self, target: str, who: str) -> sftp.Probe:
         """Sign in at a target, write a hidden file and remove it; a disabled target too.
@@ -206,9 +218,7 @@ class Exporting:
         self.waiting = tuple(waiting)
         return max(0.1, (min(moments) - now).total_seconds())
 
-    async def _owes(
-        self, world: worlds.World, target: documents.SftpTarget, now: datetime
-    ) -> bool:
+    async def _owes(self, world: worlds.World, target: documents.SftpTarget, now: datetime) -> bool:
         slots = await owing.slots(self._state, world, target, now)
         wanted = await owing.wanted(self._state, target, slots, now=now, acted=self._acted)
         return wanted.slot is not None or wanted.later is not None

@@ -129,6 +129,17 @@ def _zip(
     return Bundle((packed,), packed.name, packed.sha256, packed.size, counts, content.mode)
 
 
+def zipped(picture: pictures.Picture, version: str, out: BinaryIO, scratch: Path) -> None:
+    """Write a zip of everything, in the standard's own form, to `out`."""
+    writer.bundle_zip(
+        version,
+        _records(picture),
+        out,
+        metadata=_metadata(picture),
+        scratch=lambda: cast("BinaryIO", tempfile.TemporaryFile(dir=scratch)),  # noqa: SIM115 - the writer closes it
+    )
+
+
 def name_of(target: documents.SftpTarget, slot: scheduling.Slot, mode: str) -> str:
     """The name of a slot's zip."""
     return target.export.name(

@@ -4,6 +4,7 @@ They go the way of all files, with one thing apart: no manifest says that the se
 files side by side are brought in the order of the template, which receivers ask for.
 """
 
+import functools
 import io
 import tempfile
 from collections.abc import Callable
@@ -32,19 +33,31 @@ def build(
     bundles.begin(folder)
     if target.export.packaging == "files":
         return _files(picture, template, folder, stopped)
+    path = folder / "bundle.zip"
+    with path.open("xb") as out:
+        written = zipped(picture, template, out, folder, stopped)
+    packed = bundles.upload(path, bundles.name_of(target, slot, "bulk"))
+    return bundles.Bundle((packed,), packed.name, packed.sha256, packed.size, _counts(written))
+
+
+def zipped(
+    picture: pictures.Picture,
+    template: documents.ExportTemplate,
+    out: BinaryIO,
+    scratch: Path,
+    stopped: Callable[[], bool] = lambda: False,
+) -> dict[str, tabulating.Written]:
+    """Write one zip of all files to `out`; files on their way lie in the folder `scratch`."""
     members: list[zips.Member] = []
 
     def open_member(name: str) -> BinaryIO:
-        scratch = lambda: cast("BinaryIO", tempfile.TemporaryFile(dir=folder))  # noqa: E731, SIM115 - the zip closes it
-        members.append(zips.Member(name, scratch))
+        opened = functools.partial(tempfile.TemporaryFile, dir=scratch)
+        members.append(zips.Member(name, cast("zips.Scratch", opened)))
         return cast("BinaryIO", members[-1])
 
     written = tabulating.write(template, picture, _watched(open_member, stopped))
-    path = folder / "bundle.zip"
-    with path.open("xb") as out:
-        zips.write(members, out)
-    packed = bundles.upload(path, bundles.name_of(target, slot, "bulk"))
-    return bundles.Bundle((packed,), packed.name, packed.sha256, packed.size, _counts(written))
+    zips.write(members, out)
+    return written
 
 
 def write(

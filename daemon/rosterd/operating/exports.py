@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from rosterd import exporting, storage
 from rosterd.operating import moments
@@ -24,6 +25,10 @@ class Exports:
     async def run_export(self, target: str, who: str) -> desk.Export:
         """Deliver now; gives the run, whatever became of it."""
         return _export(await self.exports_loop.run_now(target, who))
+
+    async def hand_out(self, application: str, form: str, who: str) -> BinaryIO:
+        """A zip of its files in one form, on record under `who`."""
+        return await self.exports_loop.hand(application, form, who)
 
     async def test_target(self, target: str, who: str) -> desk.Tested:
         """Sign in at a target as deliveries do."""

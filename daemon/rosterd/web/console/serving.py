@@ -1,26 +1,49 @@
-"""The operators' page: what is served to whom, and what waits for whose statement.
+"""The console's listener: who is asking, which page that is, and how it leaves.
 
-It shows and never changes anything, so it needs no script, and the policy sent with it allows none.
-Signing in trades a token for a session cookie that no other site can send along.
+Signing in trades a token for a session cookie that no other site can send along. Each form carries
+a word made from that cookie besides, so that nothing is asked in somebody's name but by these pages.
 """
 
+import hmac
 import importlib.resources
 import urllib.parse
 from collections.abc import Awaitable, Callable
-from datetime import datetime
-from typing import Final
+from hashlib import sha256
+from typing import Any, Final
 
 import jinja2
 from aiohttp import web
 
 from rosterd import errors
 from rosterd.web import control, desk, operators
+from rosterd.web.console import (
+    adding,
+    applications,
+    dossiers,
+    finding,
+    histories,
+    pages,
+    rosters,
+    standing,
+    wording,
+)
 from rosterd.web.control import endpoints
-from rosterd.web.oneroster import answers
+from rosterd.web.oneroster import answers, serving
 
+PAGES: Final = (
+    *applications.PAGES,
+    *dossiers.PAGES,
+    *adding.PAGES,
+    *finding.PAGES,
+    *rosters.PAGES,
+    *histories.PAGES,
+    *standing.PAGES,
+)
 COOKIE: Final = "rosterd_session"
-_LISTED: Final = 8
-_LONGEST_FORM: Final = 4_096
+WORD: Final = "word"
+"""Name of the field by which a form shows that it is ours."""
+_LONGEST_FORM: Final = 16_384
+_FIELDS: Final = 400
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self';"
     " base-uri 'none'; frame-ancestors 'none'",
@@ -35,7 +58,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Console:
-    """The page, and the reading half of the operators' JSON."""
+    """The pages, and the reading half of the operators' JSON."""
 
     def __init__(self, the_desk: desk.Desk, people: operators.Operators) -> None:
         self._desk = the_desk
@@ -47,7 +70,8 @@ class Console:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters.update(_FILTERS)
+        self._templates.filters.update(wording.FILTERS)
+        self._templates.globals["address"] = pages.address
         folder = importlib.resources.files("rosterd.web") / "templates"
         self._style = (folder / "console.css").read_bytes()
 
@@ -55,12 +79,13 @@ class Console:
         """The console listener's application."""
         app = web.Application(middlewares=[self._guarded], client_max_size=_LONGEST_FORM)
         app[control.DESK] = self._desk
-        app.router.add_get("/", self._page)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/console.css", self._styled)
         app.router.add_get("/sign-in", self._sign_in)
         app.router.add_post("/sign-in", self._signed_in)
         app.router.add_post("/sign-out", self._signed_out)
+        for page in PAGES:
+            app.router.add_route(page.method, page.path, self._paged(page))
         for endpoint in control.ENDPOINTS:
             if endpoint.console:
                 handler = self._allowed(endpoint)
@@ -74,11 +99,12 @@ class Console:
         except web.HTTPException as error:
             if request.path.startswith("/v1/"):
                 response = control.json(error.status, {"error": error.reason})
-            else:
-                headers = (
-                    {"Location": str(error.location)} if isinstance(error, web.HTTPMove) else {}
+            elif isinstance(error, web.HTTPMove):
+                response = web.Response(
+                    status=error.status, headers={"Location": str(error.location)}
                 )
-                response = web.Response(status=error.status, text=error.reason, headers=headers)
+            else:
+                response = self._refusal(request, error.status, error.reason)
         response.headers.update(_HEADERS)
         return response
 
@@ -120,7 +146,7 @@ class Console:
             raise web.HTTPServiceUnavailable(reason="the store does not answer") from error
         return web.Response(body=body, headers={"Content-Type": desk.METRICS_TYPE})
 
-    # ------------------------------------------------------------ pages
+    # ------------------------------------------------------------ signing in
 
     async def _styled(self, _request: web.Request) -> web.Response:
         return web.Response(body=self._style, content_type="text/css", charset="utf-8")
@@ -156,118 +182,101 @@ class Console:
 
     def _form(self, *, wrong: bool) -> web.Response:
         text = self._templates.get_template("sign-in.html").render(
-            possible=self._people.any, wrong=wrong
+            possible=self._people.any, wrong=wrong, who=None
         )
         return web.Response(status=401 if wrong else 200, text=text, content_type="text/html")
 
-    async def _page(self, request: web.Request) -> web.Response:
-        operator = self._operator(request)
-        if operator is None:
-            raise web.HTTPSeeOther("/sign-in")
-        if not operator.may("viewer"):
-            raise web.HTTPForbidden(reason="this takes the role viewer")
+    # ------------------------------------------------------------ pages
+
+    def _paged(self, page: pages.Page) -> _Handler:
+        async def answered(request: web.Request) -> web.StreamResponse:
+            operator = self._operator(request)
+            if operator is None:
+                raise web.HTTPSeeOther("/sign-in")
+            if not operator.may("viewer"):
+                raise web.HTTPForbidden(reason="this takes the role viewer")
+            if not operator.may(page.role):
+                raise web.HTTPForbidden(reason=f"this takes the role {page.role}")
+            try:
+                asked = await self._asked(page, request, operator)
+                context = await page.answer(asked)
+            except pages.Missing as error:
+                raise web.HTTPNotFound(reason=_line(error)) from error
+            except pages.Forbidden as error:
+                raise web.HTTPForbidden(reason=_line(error)) from error
+            except errors.InputError as error:
+                raise web.HTTPBadRequest(reason=_line(error)) from error
+            except errors.UnsafePlan as error:
+                raise web.HTTPConflict(reason=_line(error)) from error
+            except errors.TemporaryError as error:
+                raise web.HTTPServiceUnavailable(reason=_line(error)) from error
+            except web.HTTPException:
+                raise
+            except Exception as error:
+                serving.log_failure(error, page.path)
+                raise web.HTTPInternalServerError(
+                    reason="the daemon failed; the fault is in its log"
+                ) from error
+            return self._shown(request, page.template, 200, page.under or page.path, context)
+
+        return answered
+
+    async def _asked(
+        self, page: pages.Page, request: web.Request, who: operators.Operator
+    ) -> pages.Asked:
+        text = request.query_string
+        if page.method == "POST":
+            text = await request.text()
         try:
-            imports = await self._desk.imports(_LISTED)
-            exports = await self._desk.exports(_LISTED)
-        except errors.TemporaryError as error:
-            raise web.HTTPServiceUnavailable(reason="the store does not answer") from error
-        status, applications = self._desk.status(), await self._desk.applications()
-        text = self._templates.get_template("status.html").render(
-            who=operator,
-            headline=headline(status),
-            rule=status["review"]["words"],
-            applications=sorted(applications, key=lambda each: each["title"].casefold()),
-            receiving=sum(each["refusal"] is None for each in applications),
-            imports=imports,
-            exports=exports,
-            listed=_LISTED,
-            **status,
+            chosen = urllib.parse.parse_qs(
+                text, keep_blank_values=True, max_num_fields=_FIELDS, errors="replace"
+            )
+        except ValueError as error:
+            raise web.HTTPBadRequest(reason="the form has too many fields") from error
+        given = {name: values[-1] for name, values in chosen.items()}
+        if page.method == "POST" and "Authorization" not in request.headers:
+            said = given.get(WORD, "").encode("utf-8", "replace")
+            if not hmac.compare_digest(said, _word(request).encode()):
+                raise web.HTTPForbidden(
+                    reason="this form was not made for this session: go back, reload, try again"
+                )
+        return pages.Asked(
+            desk=self._desk,
+            who=who,
+            given=given,
+            chosen=chosen,
+            name=request.match_info.get("name", ""),
+            posted=page.method == "POST",
         )
-        return web.Response(text=text, content_type="text/html")
+
+    def _refusal(self, request: web.Request, status: int, reason: str) -> web.Response:
+        context = {"status": status, "reason": reason}
+        return self._shown(request, "refused.html", status, "", context)
+
+    def _shown(
+        self, request: web.Request, template: str, status: int, here: str, context: pages.Context
+    ) -> web.Response:
+        who = self._operator(request)
+        known: dict[str, Any] = {
+            "who": who,
+            "word": _word(request),
+            "here": here,
+            "navigation": [
+                page for page in PAGES if page.label and who is not None and who.may(page.role)
+            ],
+            "now": self._desk.status()["now"],
+            "version": self._desk.status()["version"],
+        }
+        text = self._templates.get_template(template).render({**known, **context})
+        return web.Response(status=status, text=text, content_type="text/html")
 
 
-def headline(status: desk.Status) -> dict[str, str]:
-    """The one sentence that matters now: `title`, `text`, and `mood` (good, wait or stop)."""
-    served, repository = status["served"], status["repository"]
-    if status["silent"]:
-        loops = ", ".join(status["silent"])
-        return _said("stop", "A part of the daemon hangs", f"No sign of life from: {loops}.")
-    if not served["ready"]:
-        text = ("" if repository["missing"] else repository["reason"]) or (
-            "No roster was imported yet: a document under sources/ names the folder it comes from."
-            if served["commit"]
-            else "No commit of the config repository is accepted yet."
-        )
-        return _said("stop", "Nothing is served yet", text)
-    if repository["state"] == "waiting":
-        text = "What was accepted before is still served."
-        return _said("wait", "A change waits for statements", text)
-    if repository["state"] in ("refused", "untrusted"):
-        text = repository["reason"] or "The newest commit is not accepted."
-        return _said("stop", "The newest commit is refused", f"{text} The former one is served.")
-    if repository["state"] == "unreachable":
-        text = repository["reason"] or "The last accepted config is served until it is back."
-        return _said("wait", "The repository cannot be reached", text)
-    holds = status["guards"]["holds"]
-    if holds:
-        names = ", ".join(each["application"] for each in holds)
-        text = f"Everybody else goes on. What to commit is told below: {names}."
-        return _said("wait", "A change of what somebody sees is held", text)
-    return _said("good", "All is served as the repository says", "Nothing waits for anybody.")
+def _word(request: web.Request) -> str:
+    """What our forms say in this session, and nobody who does not have its cookie can."""
+    session = request.cookies.get(COOKIE, "")
+    return sha256(f"form {session}".encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _said(mood: str, title: str, text: str) -> dict[str, str]:
-    return {"mood": mood, "title": title, "text": text}
-
-
-# ---------------------------------------------------------------- filters
-
-
-def ago(text: str, now: str) -> str:
-    """How long ago, in one unit; the exact time stands in the element's title."""
-    seconds = (datetime.fromisoformat(now) - datetime.fromisoformat(text)).total_seconds()
-    for name, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        number = int(seconds // length)
-        if number >= 1:
-            return f"{number} {name}{'' if number == 1 else 's'} ago"
-    return "just now"
-
-
-def _count(number: int) -> str:
-    return f"{number:,}".replace(",", "\u202f")
-
-
-def _size(number: int) -> str:
-    if number < 1000:
-        return f"{number} B"
-    size = number / 1000
-    for unit in ("kB", "MB"):
-        if size < 1000:
-            return f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
-
-
-def _missing(each: desk.Missing) -> str:
-    have = ", ".join(each["have"]) or "nobody yet"
-    lacking = max(0, each["needed"] - len(each["have"]))
-    more = "1 more person has" if lacking == 1 else f"{lacking} more people have"
-    return f"vouched for by {have}; {more} to"
-
-
-def _mood(state: str) -> str:
-    if state in ("failed", "refused"):
-        return "bad"
-    return "wait" if state in ("running", "superseded") else "good"
-
-
-_FILTERS: Final[dict[str, Callable[..., str]]] = {
-    "ago": ago,
-    "count": _count,
-    "size": _size,
-    "missing": _missing,
-    "mood": _mood,
-    "answer": lambda status: {"yes": "good", "no": "bad"}.get(status, "none"),
-    "level_class": lambda level: {"NO ACCESS": "no", "FULL ACCESS": "all"}.get(level, "some"),
-    "level_word": lambda level: level.removesuffix(" ACCESS").capitalize(),
-}
+def _line(error: Exception) -> str:
+    """An error as a reason, which has one line."""
+    return " ".join(str(error).split())

@@ -2,9 +2,11 @@
 
 One table says for each endpoint who may use it, and whether a browser's listener has it at all:
 what changes something or shows a secret is asked for on the socket only, whose file permissions say
-who that is. Reconciling is on both: it only looks sooner at what would be looked at anyway. Answers are objects; what is refused says why under `error`.
+who that is. Reconciling is on both: it only looks sooner at what would be looked at anyway. Answers
+are objects; what is refused says why under `error`.
 """
 
+import asyncio
 import pwd
 import socket
 import struct
@@ -32,6 +34,7 @@ from rosterd.web.oneroster import answers, serving
 DESK: Final = web.AppKey("desk", cast("type[desks.Desk]", object))
 WHO: Final = web.RequestKey("who", str)
 """Who asks, set before a handler runs."""
+_PIECE: Final = 2**18
 ENDPOINTS: Final = (
     *standing.ENDPOINTS,
     *applications.ENDPOINTS,
@@ -51,10 +54,12 @@ def application(desk: desks.Desk) -> web.Application:
     return app
 
 
-def handler(endpoint: endpoints.Endpoint) -> Callable[[web.Request], Awaitable[web.Response]]:
+def handler(
+    endpoint: endpoints.Endpoint,
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """One endpoint as a handler; `request[WHO]` is set by then."""
 
-    async def answered(request: web.Request) -> web.Response:
+    async def answered(request: web.Request) -> web.StreamResponse:
         try:
             status, payload = 200, await endpoint.answer(request.app[DESK], request, request[WHO])
         except errors.InputError as error:
@@ -71,9 +76,24 @@ def handler(endpoint: endpoints.Endpoint) -> Callable[[web.Request], Awaitable[w
         accesses.operator(
             method=endpoint.method, path=endpoint.path, who=request[WHO], status=status
         )
+        if isinstance(payload, endpoints.Download):
+            return await _sent(request, payload)
         return json(status, payload)
 
     return answered
+
+
+async def _sent(request: web.Request, download: endpoints.Download) -> web.StreamResponse:
+    """A file, piece by piece."""
+    response = web.StreamResponse(
+        headers={"Content-Type": "application/zip", "Cache-Control": "no-store"}
+    )
+    with download.file as file:
+        await response.prepare(request)
+        while piece := await asyncio.to_thread(file.read, _PIECE):
+            await response.write(piece)
+    await response.write_eof()
+    return response
 
 
 def json(status: int, payload: object) -> web.Response:

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import BinaryIO, Final
 
 import orjson
 from aiohttp import web
@@ -28,6 +28,13 @@ class Endpoint:
     answer: Answer
     role: operators.Role
     console: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An answer that is a file and not JSON; it is closed once it is sent."""
+
+    file: BinaryIO
 
 
 def limit(request: web.Request) -> int:

@@ -17,6 +17,13 @@ async def _run(desk: desks.Desk, request: web.Request, who: str) -> object:
     return await desk.run_export(request.match_info["name"], who)
 
 
+async def _hand_out(desk: desks.Desk, request: web.Request, who: str) -> object:
+    form = (await endpoints.body(request)).get("template")
+    if not isinstance(form, str):
+        raise errors.InputError('the body has to be {"template": "…"}')
+    return endpoints.Download(await desk.hand_out(request.match_info["name"], form, who))
+
+
 async def _test(desk: desks.Desk, request: web.Request, who: str) -> object:
     return await desk.test_target(request.match_info["name"], who)
 
@@ -36,6 +43,9 @@ async def _set_secret(desk: desks.Desk, request: web.Request, who: str) -> objec
 ENDPOINTS: Final = (
     endpoints.Endpoint("GET", "/v1/exports", _exports, "viewer", console=True),
     endpoints.Endpoint("POST", "/v1/targets/{name}/run", _run, "operator", console=False),
+    endpoints.Endpoint(
+        "POST", "/v1/applications/{name}/files", _hand_out, "operator", console=False
+    ),
     endpoints.Endpoint("POST", "/v1/targets/{name}/test", _test, "operator", console=False),
     endpoints.Endpoint("GET", "/v1/secrets", _secrets, "operator", console=False),
     endpoints.Endpoint("PUT", "/v1/secrets/{name}", _set_secret, "operator", console=False),

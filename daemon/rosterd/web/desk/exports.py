@@ -1,7 +1,7 @@
 """What goes out over SFTP, and the secrets that it takes."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, TypedDict
+from typing import Any, BinaryIO, Protocol, TypedDict
 
 
 class Export(TypedDict):
@@ -53,6 +53,10 @@ class Exports(Protocol):
 
     async def run_export(self, target: str, who: str) -> Mapping[str, Any]:
         """Deliver now; gives the run."""
+        ...
+
+    async def hand_out(self, application: str, form: str, who: str) -> BinaryIO:
+        """A zip of its files in one form, on record under `who`; the caller closes it."""
         ...
 
     async def test_target(self, target: str, who: str) -> Tested:
