@@ -5,6 +5,7 @@ reads one JSON request on stdin and writes JSON lines on stdout: progress, and a
 
     {"event": "built", "name", "number", "digest", "report"}
     {"event": "unchanged", "digest", "report"?}     nothing that is served would differ
+    {"event": "aside", "digest"}                    it was built before, and is held
     {"event": "refused", "message", "problems"}     an author has to mend the delivery
     {"event": "later", "message"}                   it is still changing
     {"event": "failed", "message"}                  our fault, or the machine's
@@ -15,6 +16,7 @@ ever holds a value of a record; not even a traceback does.
 """
 
 import contextlib
+import dataclasses
 import gc
 import json
 import os
@@ -32,6 +34,7 @@ from rosterd.generations import (
     columns,
     deliveries,
     deltas,
+    keeping,
     layout,
     linking,
     mapped,
@@ -41,6 +44,8 @@ from rosterd.generations import (
 from rosterd.oneroster.csv import reader
 
 Tell = Callable[[dict[str, Any]], None]
+ADDITIONS: Final = "+additions"
+"""Behind the digest of a delivery whose removals were not read."""
 _NICENESS: Final = 10
 _EVENTS_EVERY: Final = 50_000
 
@@ -67,6 +72,14 @@ class Request:
     default_mode: str | None = None
     seen: tuple[deliveries.Seen, ...] | None = None
     """How the delivery looked when it had settled; None takes it as it is."""
+    aside: str | None = None
+    """Digest of the delivery from which a held generation was built on `former` already."""
+    additions_only: bool = False
+    """Whether records that the delivery removes stay."""
+    keep: str | None = None
+    """Folder in which the delivery is kept as it was received, as a zip."""
+    beside: str | None = None
+    """A folder with what the delivery was made from; it is kept with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +107,21 @@ def build(request: Request, tell: Tell) -> dict[str, Any]:
         tell(
             {"event": "copied", "files": len(delivery.files), "bytes": sum(delivery.files.values())}
         )
-        if delivery.digest == request.known:
-            return {"event": "unchanged", "digest": delivery.digest}
+        # without its removals it is another delivery: it is read again when they may be
+        digest = delivery.digest + (ADDITIONS if request.additions_only else "")
+        delivery = dataclasses.replace(delivery, digest=digest)
+        if digest == request.known:
+            return {"event": "unchanged", "digest": digest}
+        if digest == request.aside:
+            return {"event": "aside", "digest": digest}
+        if request.keep is not None:
+            file, size = keeping.keep(request, delivery)
+            tell({"event": "kept", "digest": digest, "file": file, "bytes": size})
         work.mkdir(mode=0o700)
         name = f"generation-{request.number:08d}-{mark}"
         report = _Build(request, delivery, work, tell).run()
         if not report["touched"]:
-            return {"event": "unchanged", "digest": delivery.digest, "report": report}
+            return {"event": "unchanged", "digest": digest, "report": report}
         work.rename(folder / name)
         layout.sync_folder(folder)
         tell({"event": "renamed"})
@@ -108,7 +129,7 @@ def build(request: Request, tell: Tell) -> dict[str, Any]:
             "event": "built",
             "name": name,
             "number": request.number,
-            "digest": delivery.digest,
+            "digest": digest,
             "report": report,
         }
     finally:
@@ -140,7 +161,9 @@ class _Build:
         self._sources = (*known, *([request.source] if request.source not in known else ()))
         self._source = self._sources.index(request.source)
         gone = (index for index, name in enumerate(self._sources) if name not in named)
-        self._import = tables.Import(request.number, self._source, frozenset(gone))
+        self._import = tables.Import(
+            request.number, self._source, frozenset(gone), request.additions_only
+        )
         former_columns = self._former.folder / layout.COLUMNS if self._former else None
         self._writer = columns.Writer(work / layout.COLUMNS, former_columns)
         self._tables: dict[str, tables.Table] = {}
@@ -170,7 +193,7 @@ class _Build:
     def _collection(self, name: str, bundle: reader.Bundle, report: reports.Report) -> bool:
         """Build one collection; whether anything of it is served otherwise than before."""
         known = self._former.contents.tables[name] if self._former else None
-        told = name in bundle.names or deltas.concerns(bundle, name)
+        told = name in bundle.names or deltas.concerns(bundle, name) or self._leaving(name)
         moved = any(self._tables[each].moved for each in linking.targets(name) - {name})
         if known and self._former and not (told or moved or self._stale) and name in _LEAVES:
             layout.link_files(self._work, name, self._former.folder, known)
@@ -187,7 +210,7 @@ class _Build:
         table.link(self._request.number, report)
         if self._stale:
             table.render_all(self._request.number)
-        report.count(table)
+        report.count(table, self._source)
         self._done[name] = table.close()
         self._tell({"event": "collection", "name": name, "rows": table.delivered})
         touched = table.touched
@@ -201,16 +224,29 @@ class _Build:
             table.absorb(counted, self._import, untold, report)
 
         name, linked = table.name, deltas.concerns(bundle, table.name)
+        additions_only = self._request.additions_only
+        table.begin(self._source, additions_only=additions_only)
         former = frozenset(table.owned(self._source) if linked else ())
         if name in bundle.names:
+            stayed = set(table.staying)
             absorb(bundle.collection(name, org_type=self._org_type), bundle.untold(name))
+            table.return_of(stayed)
             if bundle.modes[name] == "bulk":
-                table.forget_missing(self._source)
+                table.forget_missing(self._source, additions_only=additions_only)
         if linked:
             changes = deltas.changes(
                 bundle, table, self._source, self._org_type, report, former=former
             )
             absorb(changes, frozenset())
+
+    def _leaving(self, name: str) -> bool:
+        """Whether rows of a former delivery only stayed, and may go now."""
+        former = self._former.tables[name] if self._former else None
+        return (
+            former is not None
+            and not self._request.additions_only
+            and bool(former.bitmap("staying"))
+        )
 
     def _counted(self, name: str, delivered: Iterator[Any]) -> Iterator[Any]:
         """The same rows; tells that the work goes on."""

@@ -4,6 +4,7 @@ A report names file, line, column and code, never a value: it is kept in the sta
 people than the pupils' data is.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
@@ -49,8 +50,8 @@ class Report:
             severity: errors.Severity = "warning" if warning else "error"
             self._kept.append(errors.Problem(path, line, 0, message, code, severity))
 
-    def count(self, table: tables.Table) -> None:
-        """Count what became of the rows of a linked table."""
+    def count(self, table: tables.Table, source: int) -> None:
+        """Count what became of the rows of a linked table; `source` is the one that delivers."""
         now, before = table.active(), table.before.ljust(len(table.status), b"\0")
         both = BitMap(linking.rows_of(linking.both(now, before)))
         self._tables[table.name] = {
@@ -60,13 +61,17 @@ class Report:
             "changed": len(both & (table.written | table.repaired)),
             "removed": sum(linking.without(before, now)),
             "held": bytes(table.status).count(layout.HELD),
+            "before": sum(owner == source for owner in itertools.compress(table.source, before)),
+            "staying": len(table.staying),
         }
 
     def as_json(self) -> dict[str, Any]:
         """{"version", "files": {name: {"mode", "errors", "warnings", and for collections "rows",
-        "active", "added", "changed", "removed", "held"}}, "problems": [...], "errors", "warnings"}.
+        "active", "added", "changed", "removed", "held", "before", "staying"}}, "problems": [...],
+        "errors", "warnings"}.
 
-        `held` are rows that wait for a record that they need, from any source.
+        `held` are rows that wait for a record that they need, from any source; `before` are those
+        of this source that were active before, `staying` those that only stay for additions' sake.
         """
         found, names = self._bundle.problems, self._bundle.names
         listed: dict[str, dict[str, Any]] = {}

@@ -40,6 +40,8 @@ class Import:
     """Index of the source that delivers."""
     gone: frozenset[int]
     """Sources that are declared no more: their rows may be taken over."""
+    additions_only: bool = False
+    """Whether rows that the delivery removes stay, until an import without this."""
 
 
 class Table:
@@ -85,6 +87,9 @@ class Table:
         ]
         self._unresolved = BitMap(former.bitmap("unresolved")) if former else BitMap()
         self.pruned = BitMap(former.bitmap("pruned")) if former else BitMap()
+        self.staying = BitMap(former.bitmap("staying")) if former else BitMap()
+        """Rows that were removed, and stay."""
+        self._left = BitMap()
         self.written = BitMap()
         self.repaired = BitMap()
         self.lines = array("I", bytes(4 * len(self.ids)))
@@ -121,7 +126,7 @@ class Table:
         number, source, gone = work.number, work.source, work.gone
         index, lines, wanted, owners = self.index, self.lines, self.wanted, self.source
         dumps, segment, write = orjson.dumps, self.segments, self._write
-        fresh = array("I")
+        fresh, stay = array("I"), BitMap()
         for line, record, status, _ in delivered:
             self.delivered += 1
             row = index.get(record["sourcedId"])
@@ -132,7 +137,11 @@ class Table:
                 owners[row] = source
             if status != "active":
                 if row is not None:
-                    wanted[row], lines[row] = 0, line
+                    lines[row] = line
+                    if work.additions_only and wanted[row]:
+                        stay.add(row)
+                    else:
+                        wanted[row] = 0
                 continue
             if row is not None and untold:
                 old = segment.loaded(row)
@@ -147,15 +156,33 @@ class Table:
                 fresh.append(row)
             wanted[row], lines[row] = 1, line
         self._cut()
+        self.staying |= stay
+        self._left = stay
         self.written.update(fresh)
         self.gathered.store()
 
-    def forget_missing(self, source: int) -> None:
+    def forget_missing(self, source: int, *, additions_only: bool = False) -> None:
         """A bulk file was the whole set: what it does not name is deleted."""
         lines, wanted = self.lines, self.wanted
         for row in list(self.owned(source)):
             if not lines[row]:
-                wanted[row] = 0
+                if additions_only:
+                    self.staying.add(row)
+                else:
+                    wanted[row] = 0
+
+    def begin(self, source: int, *, additions_only: bool) -> None:
+        """Before anything is absorbed: rows that only stayed go, unless they may stay on. Whoever
+        is delivered again comes back at once.
+        """
+        for row in [row for row in self.staying if self.source[row] == source]:
+            if not additions_only:
+                self.wanted[row] = 0
+                self.staying.remove(row)
+
+    def return_of(self, stayed: Iterable[int]) -> None:
+        """Rows that only stayed, and that the file names as active again, have come back."""
+        self.staying -= BitMap(row for row in stayed if self.lines[row] and row not in self._left)
 
     def _new(self, sourced_id: str, source: int) -> int:
         row = len(self.ids)
@@ -356,6 +383,7 @@ class Table:
             "active": BitMap(linking.rows_of(active)).serialize(),
             "pruned": self.pruned.serialize(),
             "unresolved": self._unresolved.serialize(),
+            **({"staying": self.staying.serialize()} if self.staying else {}),
             **self._link_arrays(),
         }
         size, sections = layout.write_arrays(self.folder / f"{self.name}.arrays", arrays)
