@@ -31,10 +31,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reconcile": ("rosterd.cli.standing", "reconcile"),
     "app": ("rosterd.cli.operating", "app"),
     "roster": ("rosterd.cli.operating", "roster"),
+    "select": ("rosterd.cli.looking", "select"),
+    "find": ("rosterd.cli.looking", "find"),
+    "explain": ("rosterd.cli.looking", "explain"),
+    "sanity": ("rosterd.cli.looking", "sanity"),
     "export": ("rosterd.cli.exports", "export"),
     "sftp": ("rosterd.cli.exports", "sftp"),
     "secret": ("rosterd.cli.exports", "secret"),
     "audit": ("rosterd.cli.audit", "audit"),
+    "completion": ("rosterd.cli.completing", "completion"),
 }
 
 

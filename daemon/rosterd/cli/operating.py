@@ -4,47 +4,25 @@ None of them changes a permission: that takes a commit.
 """
 
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import click
 
-from rosterd.cli import asking, guarding, tables, wording
+from rosterd.cli import (
+    asking,
+    catalogue,
+    guarding,
+    looking,
+    preparing,
+    showing,
+    tables,
+    wording,
+)
 
 
 @click.group()
 def app() -> None:
     """Look at applications; commits change them."""
-
-
-@app.command("list")
-@asking.settings_option
-@asking.json_option
-def list_applications(settings_path: Path, as_json: bool) -> None:
-    """List applications: what they may see, and last use."""
-    answer = asking.call(settings_path, "GET", "/v1/applications")
-    if as_json:
-        wording.print_json(answer)
-        return
-    tables.show(
-        ["name", "title", "orgs", "courses", "users", "last REST", "last SFTP", "note"],
-        [
-            (
-                each["name"],
-                each["title"] + (" DEV" if each["development"] else ""),
-                _level(each["orgs"]),
-                _level(each["courses"]),
-                each["counts"].get("users", 0),
-                wording.time(each["rest"]),
-                wording.time(each["sftp"]),
-                each["refusal"],
-            )
-            for each in answer["applications"]
-        ],
-        right=["users"],
-        below=["note"],
-        empty="no applications: add documents under applications/ and permissions/",
-    )
 
 
 @app.command("credentials")
@@ -76,8 +54,18 @@ def show_credentials(name: str, settings_path: Path, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-app.add_command(guarding.block)
-app.add_command(guarding.unblock)
+for _command in (
+    showing.list_applications,
+    showing.show_application,
+    showing.preview,
+    catalogue.search,
+    preparing.add,
+    preparing.copy_permission,
+    preparing.remove,
+    guarding.block,
+    guarding.unblock,
+):
+    app.add_command(_command)
 
 
 @click.group()
@@ -120,5 +108,4 @@ def list_imports(settings_path: Path, as_json: bool, limit: int) -> None:
     )  # fmt: skip
 
 
-def _level(level: dict[str, Any] | None) -> str:
-    return "-" if level is None else f"{level['level']} {level['count']:,}"
+roster.add_command(looking.browse)

@@ -8,6 +8,7 @@ import itertools
 import shutil
 import sys
 import textwrap
+import unicodedata
 from collections.abc import Iterator, Sequence
 
 import click
@@ -28,6 +29,11 @@ _STYLES = {
 }
 _ANSWERS = {"yes": "green", "no": "red", "unknown": "yellow"}
 """For a whole cell only: a text that begins with "no" is no answer."""
+
+
+_UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+_JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
+"""Some scripts cannot be written without them."""
 
 
 def _window() -> int | None:
@@ -135,7 +141,21 @@ def _total(widths: Sequence[int]) -> int:
 
 def _text(value: object) -> str:
     text = "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
-    return " ".join(text.split())
+    return plain(text)
+
+
+def plain(text: str, *, indented: bool = False) -> str:
+    """One line without anything that a terminal obeys: a roster's values are written by strangers.
+
+    Control characters, and those that turn the direction of what follows, become a question mark.
+    """
+    start = text[: len(text) - len(text.lstrip(" "))] if indented else ""
+    words = " ".join(text.split())
+    return start + "".join(_UNKNOWN if _obeyed(each) else each for each in words)
+
+
+def _obeyed(character: str) -> bool:
+    return unicodedata.category(character) in {"Cc", "Cf", "Cs"} and character not in _JOINERS
 
 
 def _colour(text: str) -> str | None:
@@ -171,7 +191,7 @@ def fields(pairs: Sequence[tuple[str, object]]) -> None:
         lines = [
             line
             for text in str(value).splitlines() or [""]
-            for line in _hanging(" " * indent, text, indent, window)
+            for line in _hanging(" " * indent, plain(text, indented=True), indent, window)
         ]
         first = lines[0][indent:]
         click.echo(click.style(label, bold=True) + click.style(first, fg=_colour(first)))

@@ -8,12 +8,21 @@ from rosterd import credentials
 from rosterd.web import desk as desks
 from rosterd.web.control import endpoints
 
+_LOOKED_THROUGH: Final = 5_000
 _USES: Final = 20
 """Hours of use that are told of one application, the newest first."""
 
 
 async def _applications(desk: desks.Desk, request: web.Request, who: str) -> object:
-    return {"applications": list(await desk.applications())}
+    last: dict[str, dict[str, object]] = {}
+    for use in await desk.accesses(_LOOKED_THROUGH, None):  # the newest first
+        kind = {"time": use["time"], "status": use["status"]}
+        last.setdefault(use["application"], {}).setdefault(use["kind"], kind)
+    return {
+        "applications": [
+            {**each, "last": last.get(each["name"], {})} for each in await desk.applications()
+        ]
+    }
 
 
 async def _application(desk: desks.Desk, request: web.Request, who: str) -> object:
