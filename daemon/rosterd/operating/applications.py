@@ -56,6 +56,7 @@ class Applications:
         return {
             "name": name,
             "title": application.title,
+            "company": application.company,
             "access": grant.permission.access if grant.permission is not None else "none",
             "enabled": application.enabled,
             "development": grant.listing is not None and grant.listing.development,

@@ -54,6 +54,13 @@ _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Server": answers.SERVER,
 }
+_REFUSALS: Final[dict[type[Exception], type[web.HTTPError]]] = {
+    pages.Missing: web.HTTPNotFound,
+    pages.Forbidden: web.HTTPForbidden,
+    errors.InputError: web.HTTPBadRequest,
+    errors.UnsafePlan: web.HTTPConflict,
+    errors.TemporaryError: web.HTTPServiceUnavailable,
+}
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -95,7 +102,7 @@ class Console:
     @web.middleware
     async def _guarded(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         try:
-            response = await handler(request)
+            response: web.StreamResponse = await handler(request)
         except web.HTTPException as error:
             if request.path.startswith("/v1/"):
                 response = control.json(error.status, {"error": error.reason})
@@ -118,7 +125,7 @@ class Console:
     def _allowed(self, endpoint: endpoints.Endpoint) -> _Handler:
         answer = control.handler(endpoint)
 
-        async def checked(request: web.Request) -> web.Response:
+        async def checked(request: web.Request) -> web.StreamResponse:
             operator = self._operator(request)
             if operator is None:
                 refused = control.json(401, {"error": "an operator's token is needed"})
@@ -197,29 +204,25 @@ class Console:
                 raise web.HTTPForbidden(reason="this takes the role viewer")
             if not operator.may(page.role):
                 raise web.HTTPForbidden(reason=f"this takes the role {page.role}")
-            try:
-                asked = await self._asked(page, request, operator)
-                context = await page.answer(asked)
-            except pages.Missing as error:
-                raise web.HTTPNotFound(reason=_line(error)) from error
-            except pages.Forbidden as error:
-                raise web.HTTPForbidden(reason=_line(error)) from error
-            except errors.InputError as error:
-                raise web.HTTPBadRequest(reason=_line(error)) from error
-            except errors.UnsafePlan as error:
-                raise web.HTTPConflict(reason=_line(error)) from error
-            except errors.TemporaryError as error:
-                raise web.HTTPServiceUnavailable(reason=_line(error)) from error
-            except web.HTTPException:
-                raise
-            except Exception as error:
-                serving.log_failure(error, page.path)
-                raise web.HTTPInternalServerError(
-                    reason="the daemon failed; the fault is in its log"
-                ) from error
+            context = await self._answered(page, request, operator)
             return self._shown(request, page.template, 200, page.under or page.path, context)
 
         return answered
+
+    async def _answered(
+        self, page: pages.Page, request: web.Request, who: operators.Operator
+    ) -> pages.Context:
+        try:
+            return await page.answer(await self._asked(page, request, who))
+        except tuple(_REFUSALS) as error:
+            refusal = next(raised for kind, raised in _REFUSALS.items() if isinstance(error, kind))
+            raise refusal(reason=" ".join(str(error).split())) from error
+        except web.HTTPException:
+            raise
+        except Exception as error:
+            serving.log_failure(error, page.path)
+            reason = "the daemon failed; the fault is in its log"
+            raise web.HTTPInternalServerError(reason=reason) from error
 
     async def _asked(
         self, page: pages.Page, request: web.Request, who: operators.Operator
@@ -275,8 +278,3 @@ def _word(request: web.Request) -> str:
     """What our forms say in this session, and nobody who does not have its cookie can."""
     session = request.cookies.get(COOKIE, "")
     return sha256(f"form {session}".encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _line(error: Exception) -> str:
-    """An error as a reason, which has one line."""
-    return " ".join(str(error).split())

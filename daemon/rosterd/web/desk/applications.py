@@ -19,6 +19,7 @@ class Application(TypedDict):
 
     name: str
     title: str
+    company: NotRequired[str | None]
     access: str
     enabled: bool
     development: bool

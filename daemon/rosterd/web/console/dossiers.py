@@ -1,0 +1,84 @@
+"""One application: what it sees and since when, by whose statements, and what it did with it."""
+
+from typing import Final
+
+from rosterd import errors
+from rosterd.oneroster import model
+from rosterd.web import desk
+from rosterd.web.console import applications, charts, pages
+
+_ACCESSES: Final = 20
+_RUNS: Final = 500
+_SIGHTS: Final = 24
+
+
+async def _page(asked: pages.Asked) -> pages.Context:
+    return await _told(asked)
+
+
+async def _told(asked: pages.Asked) -> pages.Context:
+    status = asked.desk.status()
+    found = [each for each in await applications.rows(asked.desk, status) if _is(each, asked.name)]
+    if not found:
+        raise pages.Missing(f"no application is called {asked.name}")
+    sights = await asked.desk.sights(asked.name, _SIGHTS)
+    runs = [each for each in await asked.desk.exports(_RUNS) if each["application"] == asked.name]
+    accesses = await asked.desk.accesses(_ACCESSES, asked.name)
+    held = [each for each in status["guards"]["holds"] if each["application"] == asked.name]
+    return {
+        "row": found[0],
+        "app": found[0].shown,
+        "dossier": await asked.desk.dossier(asked.name),
+        "sights": list(reversed(sights)),
+        "chart": charts.steps(
+            [(each["time"], each["records"].get("users", 0)) for each in sights], status["now"]
+        ),
+        "runs": runs[:8],
+        "accesses": [each for each in accesses if each["kind"] != "sftp"][:12],
+        "held": held,
+        "collections": tuple(model.COLLECTIONS),
+        "credentials": None,
+        "tested": None,
+        "failed": "",
+        "findings": None,
+    }
+
+
+def _is(row: applications.Row, name: str) -> bool:
+    return row.shown["name"] == name
+
+
+async def _credentials(asked: pages.Asked) -> pages.Context:
+    """Key and secret, on record under who asked."""
+    told = await _told(asked)
+    return {**told, "credentials": await asked.desk.reveal(asked.name, asked.who.name)}
+
+
+async def _test(asked: pages.Asked) -> pages.Context:
+    """Sign in at one of its targets, as deliveries do."""
+    told = await _told(asked)
+    target, dossier = asked.text("target"), await asked.desk.dossier(asked.name)
+    if target not in {each["name"] for each in dossier["targets"]}:
+        raise pages.Missing(f"{asked.name} has no SFTP target of that name")
+    try:
+        tested: desk.Tested = await asked.desk.test_target(target, asked.who.name)
+    except (errors.InputError, errors.TemporaryError, errors.UnsafePlan) as error:
+        return {**told, "failed": f"{target}: {error}"}
+    return {**told, "tested": tested}
+
+
+_PATH: Final = "/applications/{name}"
+PAGES: Final = (
+    pages.Page(_PATH, "application.html", _page, under="/"),
+    pages.Page(
+        f"{_PATH}/credentials",
+        "application.html",
+        _credentials,
+        role="operator",
+        method="POST",
+        under="/",
+    ),
+    pages.Page(
+        f"{_PATH}/test", "application.html", _test, role="operator", method="POST", under="/"
+    ),
+)

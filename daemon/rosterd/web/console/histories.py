@@ -1,0 +1,118 @@
+"""What was applied with whose statements and to what effect, and everything else on record."""
+
+import base64
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from rosterd import chain
+from rosterd.auditing import events, planned
+from rosterd.web import desk
+from rosterd.web.console import pages
+
+_CHANGES: Final = 10
+_LISTED: Final = 50
+_BLOCK: Final = 1_000
+_DEEPEST: Final = 20_000
+"""Records that are looked through for one page, the newest first; the commands look at all."""
+
+
+async def _history(asked: pages.Asked) -> pages.Context:
+    status = asked.desk.status()
+    offset = asked.number("offset")
+    every = [
+        each
+        for each in await _newest(asked.desk, offset + _CHANGES + 1, ("applied", "rewritten"))
+        if each.kind in ("applied", "rewritten")
+    ]
+    shown = every[offset : offset + _CHANGES]
+    return {
+        "changes": [(each, planned.read(each.content)) for each in shown],
+        "offset": offset,
+        "older": len(every) > offset + _CHANGES,
+        "newer": max(0, offset - _CHANGES) if offset else None,
+        "step": _CHANGES,
+        "rule": status["review"]["words"],
+        "requests": status["requests"],
+        "repository": status["repository"],
+        "guards": status["guards"],
+    }
+
+
+async def _audit(asked: pages.Asked) -> pages.Context:
+    given = {
+        "kind": asked.one_of("kind", chain.KINDS, ""),
+        "application": asked.text("application"),
+        "since": asked.text("since", 10),
+        "until": asked.text("until", 10),
+    }
+    since, until = _day(given["since"]), _day(given["until"])
+    problem = ""
+    if (given["since"] and since is None) or (given["until"] and until is None):
+        problem = "Write days as 2026-09-01."
+    offset = asked.number("offset")
+    head = await asked.desk.head()
+    every = await _newest(asked.desk, None if any(given.values()) else offset + _LISTED, ())
+    found = events.chosen(
+        every,
+        since=since,
+        until=until + timedelta(days=1) if until else None,
+        kinds=(given["kind"],) if given["kind"] else (),
+        application=given["application"] or None,
+    )
+    filtered = any(given.values())
+    total = len(found) if filtered else head["number"]
+    names = [each["name"] for each in await asked.desk.applications()]
+    return {
+        "given": given,
+        "kinds": sorted(chain.KINDS),
+        "applications": sorted(names),
+        "head": head,
+        "events": found[offset : offset + _LISTED],
+        "paging": pages.Paging(offset, _LISTED, total),
+        "cut": filtered and head["number"] > _DEEPEST,
+        "deepest": _DEEPEST,
+        "problem": problem,
+    }
+
+
+async def _newest(
+    asked_desk: desk.Desk, wanted: int | None, kinds: Sequence[str]
+) -> list[events.Event]:
+    """Records as events, the newest first, until `wanted` of these kinds (of any) are there."""
+    end = (await asked_desk.head())["number"]
+    lowest, counted = max(0, end - _DEEPEST), 0
+    found: list[events.Event] = []
+    while end > lowest and (wanted is None or counted < wanted):
+        begin = max(lowest, end - _BLOCK)
+        block = [
+            events.event(_record(each)) for each in await asked_desk.records(begin, end - begin)
+        ]
+        found += reversed(block)
+        counted += sum(not kinds or each.kind in kinds for each in block)
+        end = begin
+    return found
+
+
+def _record(each: desk.Record) -> chain.Record:
+    return chain.Record(
+        number=each["number"],
+        previous=each["previous"],
+        head=each["head"],
+        entry=base64.b64decode(each["entry"]),
+        kind=each["kind"],
+        time=datetime.fromisoformat(each["time"]),
+    )
+
+
+def _day(text: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+PAGES: Final = (
+    pages.Page("/history", "history.html", _history, label="History"),
+    pages.Page("/audit", "audit.html", _audit, label="Audit"),
+)

@@ -1,0 +1,68 @@
+"""The roster: what was imported and how it went, and its records page by page."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rosterd.oneroster import model
+from rosterd.web import desk
+from rosterd.web.console import pages
+
+_IMPORTS: Final = 20
+_PAGE: Final = 50
+PERSONAL: Final = ("users", "enrollments", "demographics")
+"""Collections whose records are of single people: for operators alone."""
+STATUSES: Final = {"active": "Active", "departed": "Departed", "all": "All"}
+
+
+async def _page(asked: pages.Asked) -> pages.Context:
+    status = asked.desk.status()
+    return {
+        "imports": [{**each, "files": _files(each)} for each in await asked.desk.imports(_IMPORTS)],
+        "served": status["served"],
+        "sources": status["sources"],
+        "collections": _collections(asked),
+    }
+
+
+def _files(each: desk.Import) -> dict[str, Mapping[str, Any]]:
+    """File -> its counts, those without any left out."""
+    files = each.get("report", {}).get("files", {})
+    return dict(sorted(files.items())) if isinstance(files, Mapping) else {}
+
+
+def _collections(asked: pages.Asked) -> list[str]:
+    personal = asked.who.may("operator")
+    return [name for name in model.COLLECTIONS if personal or name not in PERSONAL]
+
+
+async def _browse(asked: pages.Asked) -> pages.Context:
+    collection = asked.name
+    if collection not in model.COLLECTIONS:
+        raise pages.Missing(f"there is no collection {collection}")
+    if collection not in _collections(asked):
+        raise pages.Forbidden("records of single people take the role operator")
+    search = asked.text("search") if asked.posted else ""
+    status = asked.one_of("status", STATUSES, "active")
+    offset = asked.number("offset")
+    found = await asked.desk.browse(
+        collection, asked.who.name, search=search, status=status, offset=offset, limit=_PAGE
+    )
+    details = list(dict.fromkeys(name for row in found["rows"] for name in row["details"]))
+    return {
+        "collection": collection,
+        "collections": _collections(asked),
+        "personal": collection in PERSONAL,
+        "search": search,
+        "status": status,
+        "statuses": STATUSES,
+        "rows": found["rows"],
+        "details": details,
+        "paging": pages.Paging(offset, _PAGE, found["total"]),
+    }
+
+
+PAGES: Final = (
+    pages.Page("/roster", "roster.html", _page, label="Roster"),
+    pages.Page("/roster/{name}", "browse.html", _browse, under="/roster"),
+    pages.Page("/roster/{name}", "browse.html", _browse, method="POST", under="/roster"),
+)
