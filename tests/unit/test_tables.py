@@ -53,3 +53,20 @@ def test_only_a_whole_cell_is_an_answer() -> None:
     found = [tables._colour(text) for text in ("yes", "no", "unknown", "no roster", "yes, but")]
 
     assert found == ["green", "red", "yellow", None, None]
+
+
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("\x1b[31mred\x1b[0m", "\ufffd[31mred\ufffd[0m"),
+        ("\x9b2Jgone", "\ufffd2Jgone"),
+        ("over\rwritten", "over written"),
+        ("bell\x07", "bell\ufffd"),
+        ("left\u202eright", "left\ufffdright"),
+        ("two\nlines", "two lines"),
+        ("Zoë 学校", "Zoë 学校"),
+        ("\u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",) * 2,
+    ],
+)
+def test_nothing_in_a_value_is_obeyed_by_the_terminal(text: str, shown: str) -> None:
+    assert tables.plain(text) == shown

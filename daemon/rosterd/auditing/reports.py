@@ -25,7 +25,7 @@ SECTIONS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
         frozenset({"revealed", "credentials", "secret"}),
     ),
     "exports": ("Deliveries by hand", frozenset({"export-run", "sftp-test"})),
-    "questions": ("Questions asked", frozenset({"planned", "inquiry"})),
+    "questions": ("Questions asked", frozenset({"planned", "inquiry", "looked"})),
     "drift": ("Corrections", frozenset({"drift"})),
 }
 """Section -> its heading and the kinds in it; what is in none comes last, so nothing is left out."""

@@ -58,7 +58,7 @@ def add(listing: str, name: str | None, folder: Path, as_json: bool) -> None:
     if wrong:
         raise errors.InputError(f"cannot add {chosen}", wrong)
     _write(folder, files)
-    _tell(folder, f"add-{chosen}", f"Add {chosen}", written=list(files), as_json=as_json)
+    _tell(folder, loaded, f"add-{chosen}", f"Add {chosen}", written=list(files), as_json=as_json)
 
 
 @click.command("copy-permission")
@@ -97,7 +97,7 @@ def copy_permission(source: str, target: str, folder: Path, as_json: bool) -> No
     _require_copy({path: content}, given, held)
     _write(folder, {path: content})
     message = f"Give {target} the rules of {source}"
-    _tell(folder, f"permission-{target}", message, written=[path], as_json=as_json)
+    _tell(folder, loaded, f"permission-{target}", message, written=[path], as_json=as_json)
 
 
 @click.command()
@@ -127,7 +127,7 @@ def remove(name: str, folder: Path, as_json: bool) -> None:
     for each in papers:
         (folder / each.path).unlink()
     removed = [each.path for each in papers]
-    _tell(folder, f"remove-{name}", f"Remove {name}", removed=removed, as_json=as_json)
+    _tell(folder, loaded, f"remove-{name}", f"Remove {name}", removed=removed, as_json=as_json)
 
 
 # ---------------------------------------------------------------- what the clone holds
@@ -212,6 +212,7 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
 
 def _tell(
     folder: Path,
+    before: loading.Loaded,
     branch: str,
     message: str,
     *,
@@ -219,8 +220,10 @@ def _tell(
     written: Sequence[str] = (),
     removed: Sequence[str] = (),
 ) -> None:
-    """What was done, what `rosterd check` says now, and how to go on. Exits 1 for errors."""
-    _, problems = configs.check(loading.load(reading.documents(".", folder)))
+    """What was done, what is wrong by it, and how to go on. Exits 1 for new errors."""
+    _, known = configs.check(before)
+    _, found = configs.check(loading.load(reading.documents(".", folder), before))
+    problems = [each for each in found if each not in known]
     paths = [*written, *removed]
     commands = [
         *([f"cd {shlex.quote(str(folder))}"] if folder != Path() else []),
