@@ -32,6 +32,7 @@ from rosterd import (
     readiness,
     reconciling,
     requesting,
+    revealing,
     sealing,
     settings,
     storage,
@@ -66,6 +67,7 @@ class Daemon:
     importing: importing.Importing
     exporting: exporting.Exporting
     requesting: requesting.Requesting
+    links: revealing.Links
     book: ledger.Ledger
     watch: disclosures.Watch
     leaving: disclosures.Disclosures
@@ -97,6 +99,7 @@ async def build(
         hook = hooks.Hooks(machine.webhook, loops.hooked)
         stack.callback(hook.close)
     pulse = _pulse(loops)
+    links = revealing.Links(state.store, state.served, state.keys, machine.listen.public_url, now)
     desk = _desk(machine, state, loops, people=people, pulse=pulse, hook=hook)
     return Daemon(
         machine=machine,
@@ -107,6 +110,7 @@ async def build(
         importing=loops.importing,
         exporting=loops.exporting,
         requesting=loops.requesting,
+        links=links,
         book=state.book,
         watch=state.watch,
         leaving=state.leaving,

@@ -195,6 +195,11 @@ class Credentials:
         until = row.retires.timestamp() if row.retires else None
         return Client(row.application, row.generation, until), self._opened(row)
 
+    def current(self, application: str) -> str | None:
+        """The key of its newest pair."""
+        rows = self._live(application, self._clock())
+        return next((row.key for row in rows if row.retires is None), None)
+
     async def reveal(self, application: str, who: str) -> tuple[Pair, ...]:
         """The pairs of an application, the newest first; kept on record before it returns.
 
@@ -205,8 +210,7 @@ class Credentials:
             raise errors.InputError(
                 f"cannot show credentials of {application}: no applied config has this application"
             )
-        numbers = sorted(row.generation for row in rows)
-        details = {"application": application, "generations": numbers}
+        details = {"application": application, "generations": sorted(r.generation for r in rows)}
         note = storage.Note("revealed", who, application, self._moment(), details)
         await self._store.run(lambda store: store.note(note))
         _log.info("credentials shown application=%s to=%s", application, who)
@@ -280,8 +284,6 @@ class Credentials:
 
         await self._store.run(tidy)
         return dead
-
-    # ------------------------------------------------------------ inside
 
     def _live(
         self, application: str, now: float, rows: Iterable[storage.Credential] | None = None

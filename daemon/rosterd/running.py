@@ -93,6 +93,7 @@ async def _listen(stack: contextlib.AsyncExitStack, daemon: Daemon) -> Listening
         answered=answered,
         hook=daemon.hook,
         leave=daemon.leaving.page,
+        spend=daemon.links.spend,
     )
     page = console.Console(daemon.desk, daemon.people).application()
     socket = await asyncio.to_thread(listening.control_socket, machine.paths.control_socket)
@@ -152,6 +153,7 @@ def _tasks(daemon: Daemon) -> list[asyncio.Task[None]]:
         "importing": daemon.importing.run(),
         "exporting": daemon.exporting.run(),
         "requesting": daemon.requesting.run(),
+        "links": daemon.links.run(),
         "ledger": daemon.book.run(),
         "disclosures": daemon.leaving.run(),
         "calendar": _turn_days(daemon),

@@ -90,6 +90,12 @@ def hook(*, outcome: str, status: int) -> None:
     _log.info("webhook outcome=%s status=%d", outcome, status)
 
 
+def reveal(*, method: str, status: int) -> None:
+    """One request for a link of a letter; never its token."""
+    shown = method if method in _METHODS else "-"
+    _log.info("%s reveal status=%d", shown, status)
+
+
 def operator(*, method: str, path: str, who: str, status: int) -> None:
     """One request of an operator; `path` is the endpoint's template."""
     _log.info("control %s %s by=%s status=%d", method, path, who, status)

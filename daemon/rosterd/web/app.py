@@ -11,13 +11,13 @@ import logging
 import sys
 import time
 import urllib.parse
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Final
 
 from aiohttp import web
 
 from rosterd import credentials, replays, settings, worlds
-from rosterd.web import auth, hooks, listening, problems, rates, tokens
+from rosterd.web import auth, hooks, listening, problems, rates, revealing, tokens
 from rosterd.web.oneroster import discovery, routes, serving
 
 LONGEST_LINE: Final = 65_536
@@ -44,13 +44,14 @@ def vendors(
     answered: replays.Replays | None = None,
     hook: hooks.Hooks | None = None,
     leave: serving.Leave | None = None,
+    spend: revealing.Spend | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> web.Application:
     """The vendors' listener: OneRoster and the token endpoint.
 
     `answered` remembers signed requests, in memory alone when it is not given; `clock` gives the
     seconds by which requests are counted. `hook` takes a forge's webhooks, when it is set up.
-    `leave` records what leaves, before it does.
+    `leave` records what leaves, before it does. `spend` takes links to credentials.
     """
     prefix = urllib.parse.urlsplit(listen.public_url).path
     asked = rates.Rates(listen.requests_per_minute, clock)
@@ -74,9 +75,9 @@ def vendors(
         for below in {path, prefix + path}:
             app.router.add_route("*", below, token)
             app.router.add_route("*", below + "/", token)
-    if hook is not None:
-        for below in {hooks.PATH, prefix + hooks.PATH}:
-            app.router.add_route("*", below, guard(hook.answer))
+    for path, handler in _set_up(hook, spend, listen, clock):
+        for below in {path, prefix + path}:
+            app.router.add_route("*", below, guard(handler))
     found = discovery.Discovery(listen.public_url, listen.public_url + tokens.PATHS[0])
     described = guard(found.answer)
     for path in found.paths:
@@ -98,6 +99,19 @@ def vendors(
 
     app.cleanup_ctx.append(following)
     return app
+
+
+def _set_up(
+    hook: hooks.Hooks | None,
+    spend: revealing.Spend | None,
+    listen: settings.Listen,
+    clock: Callable[[], float],
+) -> Iterator[tuple[str, _Handler]]:
+    """What is there besides, when it is set up: path and handler."""
+    if hook is not None:
+        yield hooks.PATH, hook.answer
+    if spend is not None:
+        yield revealing.PATH, revealing.Revealing(spend, listen.public_url, clock).answer
 
 
 def runner(app: web.Application) -> web.AppRunner:
