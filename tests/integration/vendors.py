@@ -161,6 +161,9 @@ class Pages:
             for row in rows
         ]
 
+    def stretches(self, collection: str, rows: range, version: str) -> list[bytes]:
+        return [rendering.NEXT_BYTE.join(self.fragments(collection, rows, version))]
+
     def changed(self, collection: str, row: int) -> int:
         return self.number
 

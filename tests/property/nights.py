@@ -50,6 +50,9 @@ class Pages:
         bare = (rosters.bare(collection, self.roster.record(collection, row)) for row in rows)
         return [rendering.fragment(collection, record, version) for record in bare]
 
+    def stretches(self, collection: str, rows: range, version: str) -> list[bytes]:
+        return [rendering.NEXT_BYTE.join(self.fragments(collection, rows, version))]
+
     def changed(self, collection: str, row: int) -> int:
         return self._changed[collection][row]
 

@@ -251,11 +251,11 @@ def answers(
         def body(listing: listings.Listing, version: str, ask: pictures.Picture) -> bytes:
             collection = listing.collection
             rows = listing.page(0, 1000)
-            parts = (
+            parts = [
                 b"{" + rendering.fragment(collection, ask.record(collection, row), version)
                 for row in rows
-            )
-            return rendering.page(collection, parts, b"https://r", b"https://s")
+            ]
+            return rendering.page(collection, rendering.Records(parts), b"https://r", b"https://s")
 
         for name in model.LISTINGS:
             listing = listings.make(picture, name)

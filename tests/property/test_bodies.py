@@ -24,7 +24,7 @@ def sent(collection: str, record: dict[str, Any], version: str) -> Any:
     part = rendering.dated("2026-01-01T00:00:00.000Z") + rendering.fragment(
         collection, record, version
     )
-    return orjson.loads(rendering.page("x", [part], BASE, RESOURCES))["x"][0]
+    return orjson.loads(rendering.page("x", rendering.Records([part]), BASE, RESOURCES))["x"][0]
 
 
 def comparable(collection: str, record: dict[str, Any]) -> dict[str, Any]:

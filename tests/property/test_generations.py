@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rosterd import generations, rosters
 from rosterd.generations import building, layout, linking
-from rosterd.oneroster import filters, model
+from rosterd.oneroster import filters, model, rendering
 from tests import packages
 
 SOURCES = ("a", "b")
@@ -292,6 +292,13 @@ def served(generation: generations.Generation) -> dict[str, dict[str, tuple[Any,
         rows = list(roster.active[name])
         newer = generation.fragments(name, rows, "1.2")
         older = generation.fragments(name, rows, "1.1")
+        for version in model.VERSIONS if rows else ():  # neighbours, gone ones in between or not
+            between = range(rows[0], rows[-1] + 1)
+            stretches = generation.stretches(name, between, version)
+            one_by_one = generation.fragments(name, between, version)
+            assert len(stretches) <= len(one_by_one)
+            next_byte = rendering.NEXT_BYTE
+            assert next_byte.join(stretches) == next_byte.join(one_by_one)
         found[name] = {
             roster.sourced_id(name, row): (roster.record(name, row), bytes(new), bytes(old))
             for row, new, old in zip(rows, newer, older, strict=True)

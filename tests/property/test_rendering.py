@@ -37,7 +37,7 @@ def whole(collection: str, record: dict[str, Any], version: str) -> dict[str, An
     part = rendering.dated("2026-01-01T00:00:00.000Z") + rendering.fragment(
         collection, record, version
     )
-    page = rendering.page(collection, [part], ROSTER, RESOURCES)
+    page = rendering.page(collection, rendering.Records([part]), ROSTER, RESOURCES)
     (body,) = orjson.loads(page)[collection]
     return dict(body)
 

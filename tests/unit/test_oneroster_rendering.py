@@ -76,7 +76,7 @@ def test_a_1p1_user() -> None:
 
 def test_a_page_is_whole_json_with_its_bases_and_dates() -> None:
     part = rendering.dated("2026-01-01T00:00:00.000Z") + rendering.fragment("users", USER, "1.2")
-    text = rendering.page("users", [part, b",", part], ROSTER, RESOURCES)
+    text = rendering.page("users", rendering.Records([part, b",", part]), ROSTER, RESOURCES)
     assert text.startswith(b'{"users":[{"dateLastModified":"2026-01-01T00:00:00.000Z",')
     first, second = orjson.loads(text)["users"]
     assert first == second
@@ -85,7 +85,20 @@ def test_a_page_is_whole_json_with_its_bases_and_dates() -> None:
 
 
 def test_an_empty_page_is_an_empty_list() -> None:
-    assert rendering.page("orgs", [], ROSTER, RESOURCES) == b'{"orgs":[]}'
+    assert rendering.page("orgs", rendering.Records([]), ROSTER, RESOURCES) == b'{"orgs":[]}'
+
+
+def test_what_comes_between_records_may_stand_for_them_in_stored_bytes() -> None:
+    one = rendering.fragment("users", {**USER, "givenName": "Ünïcødé þÿ"}, "1.2")
+    opening = b"," + rendering.dated("2026-01-01T00:00:00.000Z")
+    stored = rendering.NEXT_BYTE.join([one, one])
+    parts = [opening[1:], stored, opening, stored]
+
+    page = rendering.page("users", rendering.Records(parts, following=opening), ROSTER, RESOURCES)
+    plain = rendering.Records([opening[1:] + one, one, one, one], opening)
+
+    assert page == rendering.page("users", plain, ROSTER, RESOURCES)
+    assert [user["givenName"] for user in orjson.loads(page)["users"]] == ["Ünïcødé þÿ"] * 4
 
 
 def test_a_single_body_has_one_key() -> None:
@@ -153,7 +166,7 @@ def test_what_a_value_says_cannot_end_its_string() -> None:
     name = 'Ada","role":"teacher'
     text = rendering.page(
         "users",
-        [b"{" + rendering.fragment("users", {**USER, "givenName": name}, "1.1")],
+        rendering.Records([b"{" + rendering.fragment("users", {**USER, "givenName": name}, "1.1")]),
         ROSTER,
         ROSTER,
     )

@@ -3,7 +3,7 @@
     generation.json     Contents: what the other files are
     columns.db          SQLite, see `columns`
     COLLECTION.arrays   all arrays of one collection, one after the other, mapped as they are
-    COLLECTION-N.seg    append-only: fragment of 1.2, fragment of 1.1 when it differs, the record
+    COLLECTION-N.seg    append-only: fragments of 1.2, or those of 1.1 that differ, or records
 
 One file for all arrays of a collection: a hundred small files would cost a hundred fsyncs. The
 rows' places are 64-bit numbers, `segment << SEGMENT_SHIFT | offset`.
@@ -25,7 +25,7 @@ import orjson
 
 from rosterd import errors
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 RENDERING: Final = 1
 """To be raised when fragments are rendered otherwise: the next import renders all of them anew."""
 

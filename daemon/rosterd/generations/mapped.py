@@ -55,8 +55,11 @@ class Table:
         self._views = [memoryview(each) for each in self.maps]
         self.place = self.section("place")
         self.newer = self.section("newer")
+        self.older_place = self.section("older place")
         self.older = self.section("older")
+        self.record_place = self.section("record place")
         self.size = self.section("size")
+        self._breaks = {"1.2": self.bitmap("newer breaks"), "1.1": self.bitmap("older breaks")}
         self.changed = self.section("changed")
         self.order = self.section("order")
         self._ids = self.section("ids")
@@ -135,47 +138,63 @@ class Table:
     # -- records
 
     def fragments(self, rows: Sequence[int], version: str) -> list[memoryview]:
-        """The hot path of serving: one slice of a mapped file for each row, which is not copied
-        before the page is joined.
-        """
-        places, newer, views = of_rows(self.place, rows), of_rows(self.newer, rows), self._views
-        if version == "1.1":  # lies behind the newer one, where the two differ
-            return [
-                views[at >> _SHIFT][(start := (at & _OFFSET) + size) : start + own]
-                if own
-                else views[at >> _SHIFT][(start := at & _OFFSET) : start + size]
-                for at, size, own in zip(places, newer, of_rows(self.older, rows), strict=True)
-            ]
+        """One slice of a mapped file for each row, which is not copied before the page is joined."""
+        all_places, all_sizes = self._fragments_of(version)
+        places, sizes, views = of_rows(all_places, rows), of_rows(all_sizes, rows), self._views
         if len(views) == 1:
             only = views[0]
-            return [only[at : at + size] for at, size in zip(places, newer, strict=True)]
+            return [only[at : at + size] for at, size in zip(places, sizes, strict=True)]
         return [
             views[at >> _SHIFT][(start := at & _OFFSET) : start + size]
-            for at, size in zip(places, newer, strict=True)
+            for at, size in zip(places, sizes, strict=True)
         ]
+
+    def stretches(self, rows: range, version: str) -> list[memoryview]:
+        """The hot path of serving: the same fragments in as few pieces as they lie in. Between
+        those of one piece stands rendering.NEXT_BYTE.
+        """
+        (places, sizes), breaks = self._fragments_of(version), self._breaks[version]
+        begin, last = rows.start, rows.stop - 1
+        if not breaks.range_cardinality(begin + 1, rows.stop):  # as it is for most pages
+            at, end = places[begin], places[last] + sizes[last]
+            return [self._views[at >> _SHIFT][at & _OFFSET : end & _OFFSET]]
+        ends = itertools.takewhile(last.__ge__, breaks.iter_equal_or_larger(begin + 1))
+        found = []
+        for stop in (*ends, rows.stop):
+            at, end = places[begin], places[stop - 1] + sizes[stop - 1]
+            found.append(self._views[at >> _SHIFT][at & _OFFSET : end & _OFFSET])
+            begin = stop
+        return found
+
+    def _fragments_of(self, version: str) -> tuple[memoryview, memoryview]:
+        """Places and sizes by row."""
+        if version == "1.1":
+            return self.older_place, self.older
+        return self.place, self.newer
+
+    def fragment(self, row: int, version: str) -> bytes:
+        places, sizes = self._fragments_of(version)
+        return self.piece(places[row], sizes[row])
 
     def record(self, row: int) -> bytes:
         """The record as its source delivered it, as JSON."""
-        at = self.place[row]
-        start = (at & _OFFSET) + self.newer[row] + self.older[row]
-        return self.maps[at >> _SHIFT][start : start + self.size[row]]
+        return self.piece(self.record_place[row], self.size[row])
 
     def loaded(self, row: int) -> dict[str, Any]:
         record: dict[str, Any] = orjson.loads(self.record(row))
         return record
 
-    def entry(self, row: int) -> bytes:
-        """Both fragments and the record."""
-        at = self.place[row]
-        start = at & _OFFSET
-        return self.maps[at >> _SHIFT][
-            start : start + self.newer[row] + self.older[row] + self.size[row]
-        ]
+    def piece(self, place: int, size: int) -> bytes:
+        """Bytes of a segment, copied."""
+        start = place & _OFFSET
+        return self.maps[place >> _SHIFT][start : start + size]
 
     def garbage(self) -> tuple[int, int]:
         """(bytes of the segments, those of them that no row uses any more)."""
-        total = sum(map(len, self.maps))
-        return total, total - sum(self.newer) - sum(self.older) - sum(self.size)
+        total, used = sum(map(len, self.maps)), sum(self.newer) + sum(self.size)
+        places = zip(self.place, self.older_place, self.older, strict=True)
+        used += sum(size for place, older, size in places if place != older)
+        return total, total - used
 
 
 def of_rows(numbers: memoryview, rows: Sequence[int]) -> list[int]:

@@ -60,6 +60,10 @@ class Generation:
         """Stored JSON of the rows, each without its opening brace and dateLastModified."""
         return self._tables[collection].fragments(rows, version)
 
+    def stretches(self, collection: str, rows: range, version: str) -> list[memoryview]:
+        """The same of neighbours in few pieces, rendering.NEXT_BYTE between those within one."""
+        return self._tables[collection].stretches(rows, version)
+
     def changed(self, collection: str, row: int) -> int:
         """Number of the generation in which the row's record or its being active last changed."""
         return self._changed[collection][row]
@@ -69,16 +73,11 @@ class Generation:
         return mapped.of_rows(self._changed[collection], rows)
 
     def by_change(self, collection: str) -> Mapping[int, FrozenBitMap]:
-        """Number of a generation -> active rows that last changed in it.
-
-        Few numbers stand for all rows: what dateLastModified is compared by.
-        """
-        found = self._by_change.get(collection)
-        if found is None:
+        """Number of a generation -> active rows that last changed in it: few stand for all rows."""
+        if collection not in self._by_change:
             active = self.roster.active[collection]
-            found = mapped.by_change(self._tables[collection], active)
-            self._by_change[collection] = found
-        return found
+            self._by_change[collection] = mapped.by_change(self._tables[collection], active)
+        return self._by_change[collection]
 
     def by_source(self, collection: str, rows: AbstractBitMap) -> Mapping[str, AbstractBitMap]:
         """Name of a source -> those of the rows that it brought."""

@@ -1,10 +1,14 @@
 """The segment files of one collection while a generation is built.
 
 What former generations wrote stays where it is and is shared by hard links; what changed is
-appended to one new file. When more than half of the old bytes belong to nobody, or when there are
-many files, all that is used is written anew.
+appended to new files: one for the fragments of 1.2, one for those of 1.1 that differ, one for the
+records. So the fragments of neighbours lie one behind the other, each behind a separator, and a
+page of them is one piece of a file. When more than half of the old bytes belong to nobody, or when
+there are many files, all that is used is written anew.
 """
 
+import itertools
+import operator
 import os
 from array import array
 from collections.abc import Callable
@@ -12,20 +16,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
+from pyroaring import BitMap
 
 from rosterd import rosters
 from rosterd.generations import layout, mapped
 from rosterd.oneroster import rendering, vocabularies
 
-FILES: Final = 48
+FILES: Final = 96
 """Most segments of one collection before they are put together: each is a mapping of the daemon."""
 _WORTH: Final = 2**20
 _BUFFER: Final = 2**20
 
 Record = dict[str, Any]
-Entry = tuple[bytes, bytes, bytes]
-"""(fragment of 1.2, fragment of 1.1 or b"" when it is the same, the record)"""
-
 _HIDDEN: Final = frozenset({"metadata", "password", "userProfiles", "children"})
 
 
@@ -59,8 +61,54 @@ def renderer(collection: str) -> Callable[[Record], tuple[bytes, bytes]]:
     return render
 
 
+class _File:
+    """A file that is being written; `places` begin with its number among the segments."""
+
+    def __init__(self, path: Path, number: int) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self._descriptor = os.open(path, flags, 0o600)
+        self._start = number << layout.SEGMENT_SHIFT
+        self._flushed = 0
+        self._buffer = bytearray()
+
+    def append(self, data: bytes) -> int:
+        """The place of what was appended."""
+        place = self._start | self._flushed + len(self._buffer)
+        self._buffer += data
+        if len(self._buffer) >= _BUFFER:
+            self._flush()
+        return place
+
+    def read(self, place: int, size: int) -> bytes:
+        start = place & layout.OFFSET
+        if start + size > self._flushed:
+            self._flush()
+        return os.pread(self._descriptor, size, start)
+
+    def finish(self) -> None:
+        """Bring all of it to the disk and let go of it."""
+        self._flush()
+        layout.sync(self._descriptor)
+        self.close()
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+    def _flush(self) -> None:
+        view = memoryview(self._buffer)
+        while view:
+            written = os.write(self._descriptor, view)
+            self._flushed += written
+            view = view[written:]
+        view.release()
+        self._buffer = bytearray()
+
+
 class Segments:
-    """Where the rows' bytes lie: arrays by row, and the file that is being written."""
+    """Where the rows' bytes lie: arrays by row, and the files that are being written.
+
+    Where both versions have the same fragment, the place of the older one is that of the newer.
+    """
 
     def __init__(self, folder: Path, collection: str, former: mapped.Table | None) -> None:
         self._folder = folder
@@ -68,101 +116,100 @@ class Segments:
         self._table = collection
         self.place: array[int] = mapped.copied("Q", former, "place")
         self.newer: array[int] = mapped.copied("I", former, "newer")
+        self.older_place: array[int] = mapped.copied("Q", former, "older place")
         self.older: array[int] = mapped.copied("I", former, "older")
+        self.record_place: array[int] = mapped.copied("Q", former, "record place")
         self.size: array[int] = mapped.copied("I", former, "size")
         self._kept: tuple[str, ...] = former.segments if former else ()
-        self._file: int | None = None
-        self._name = ""
-        self._flushed = 0
-        self._buffer = bytearray()
+        self._files: dict[str, _File] = {}
+        self._names: list[str] = []
         if former is not None and _worn(former):
             self._write_anew(former)
 
     def _write_anew(self, former: mapped.Table) -> None:
         self._kept = ()
         for row in range(former.rows):
-            self.place[row] = self._append(former.entry(row))
+            newer, older = former.fragment(row, "1.2"), former.fragment(row, "1.1")
+            same = former.older_place[row] == former.place[row]
+            self._put(row, newer, b"" if same else older, former.record(row))
 
     def add(self, newer: bytes, older: bytes, record: bytes) -> None:
-        """Append the bytes of a new row."""
-        self.place.append(self._append(newer + older + record))
-        self.newer.append(len(newer))
-        self.older.append(len(older))
-        self.size.append(len(record))
+        """Append the bytes of a new row; `older` is empty when it is the same as `newer`."""
+        for numbers in (self.place, self.newer, self.older_place, self.older):
+            numbers.append(0)
+        self.record_place.append(0)
+        self.size.append(0)
+        self._put(len(self.place) - 1, newer, older, record)
 
     def put(self, row: int, newer: bytes, older: bytes, record: bytes) -> None:
         """Append the bytes of a row in place of those that it had."""
-        self.place[row] = self._append(newer + older + record)
-        self.newer[row], self.older[row], self.size[row] = len(newer), len(older), len(record)
+        self._put(row, newer, older, record)
 
-    def _append(self, entry: bytes) -> int:
-        if self._file is None:
-            self._begin()
-        place = len(self._kept) << layout.SEGMENT_SHIFT | self._flushed + len(self._buffer)
-        self._buffer += entry
-        if len(self._buffer) >= _BUFFER:
-            self._flush()
-        return place
+    def _put(self, row: int, newer: bytes, older: bytes, record: bytes) -> None:
+        between = rendering.NEXT_BYTE
+        place = self._file("newer").append(between + newer) + 1
+        self.place[row], self.newer[row] = place, len(newer)
+        if older:
+            place = self._file("older").append(between + older) + 1
+        self.older_place[row], self.older[row] = place, len(older or newer)
+        self.record_place[row] = self._file("record").append(record)
+        self.size[row] = len(record)
 
-    def _begin(self) -> None:
-        # Not the number of segments: after writing anew a name must not come twice.
-        taken = [int(name.rpartition("-")[2].removesuffix(".seg")) for name in self._used()]
-        self._name = f"{self._table}-{max(taken, default=0) + 1:06d}.seg"
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self._file = os.open(self._folder / self._name, flags, 0o600)
-
-    def _used(self) -> tuple[str, ...]:
-        return self._former.segments if self._former else ()
-
-    def _flush(self) -> None:
-        if self._file is None:
-            return
-        view = memoryview(self._buffer)
-        while view:
-            written = os.write(self._file, view)
-            self._flushed += written
-            view = view[written:]
-        view.release()
-        self._buffer = bytearray()
+    def _file(self, kind: str) -> _File:
+        file = self._files.get(kind)
+        if file is None:
+            # Not the number of segments: after writing anew a name must not come twice.
+            used = (*(self._former.segments if self._former else ()), *self._names)
+            taken = [int(name.rpartition("-")[2].removesuffix(".seg")) for name in used]
+            name = f"{self._table}-{max(taken, default=0) + 1:06d}.seg"
+            number = len(self._kept) + len(self._names)
+            file = self._files[kind] = _File(self._folder / name, number)
+            self._names.append(name)
+        return file
 
     def record(self, row: int) -> bytes:
         """The record of a row as JSON, be it written in this build or before."""
-        at = self.place[row]
-        segment = at >> layout.SEGMENT_SHIFT
-        start = (at & layout.OFFSET) + self.newer[row] + self.older[row]
-        if segment < len(self._kept) and self._former is not None:
-            return self._former.maps[segment][start : start + self.size[row]]
-        if start + self.size[row] > self._flushed:
-            self._flush()
-        return os.pread(self._file or 0, self.size[row], start)
+        place = self.record_place[row]
+        if place >> layout.SEGMENT_SHIFT < len(self._kept) and self._former is not None:
+            return self._former.piece(place, self.size[row])
+        return self._file("record").read(place, self.size[row])
 
     def loaded(self, row: int) -> Record:
         record: Record = orjson.loads(self.record(row))
         return record
 
     def close(self) -> tuple[str, ...]:
-        """Flush the new file to the disk, link the former ones; the names of all."""
+        """Flush the new files to the disk, link the former ones; the names of all."""
         if self._former is not None:
             for name in self._kept:
                 (self._folder / name).hardlink_to(self._former.path.with_name(name))
-        if self._file is None:
-            return self._kept
-        self._flush()
-        layout.sync(self._file)
-        os.close(self._file)
-        self._file = None
-        return (*self._kept, self._name)
+        for kind in list(self._files):
+            self._files.pop(kind).finish()
+        return (*self._kept, *self._names)
 
     def abandon(self) -> None:
-        """Let go of the file of a build that failed."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        """Let go of the files of a build that failed."""
+        for kind in list(self._files):
+            self._files.pop(kind).close()
 
-    def arrays(self) -> "dict[str, array[int]]":
+    def arrays(self) -> "dict[str, array[int] | bytes]":
         return {
-            "place": self.place, "newer": self.newer, "older": self.older, "size": self.size,
-        }  # fmt: skip
+            "place": self.place,
+            "newer": self.newer,
+            "older place": self.older_place,
+            "older": self.older,
+            "record place": self.record_place,
+            "size": self.size,
+            "newer breaks": _breaks(self.place, self.newer),
+            "older breaks": _breaks(self.older_place, self.older),
+        }
+
+
+def _breaks(places: "array[int]", sizes: "array[int]") -> bytes:
+    """Rows whose fragment does not lie right behind that of the row before."""
+    follow = map((1).__add__, map(operator.add, places, sizes))
+    apart = map(operator.ne, places[1:], follow)
+    return BitMap(array("I", itertools.compress(itertools.count(1), apart))).serialize()
 
 
 def _worn(former: mapped.Table) -> bool:

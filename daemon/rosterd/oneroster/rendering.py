@@ -21,6 +21,8 @@ RESOURCES_MARK = "\x7fr"
 # UTF-8 never uses this one; so a fragment is for `page` and `single`, not for a JSON parser.
 MARK_BYTE = b"\x7f"
 RESOURCES_BYTE = b"\xff"
+NEXT_BYTE = b"\xfe"
+"""Stands between stored fragments, for all that comes between two records of a page."""
 
 Body = dict[str, Any]
 Part: TypeAlias = bytes | memoryview
@@ -63,26 +65,25 @@ def dated(moment: str) -> bytes:
 
 
 class Records(NamedTuple):
-    """Whole objects with commas between them, once `parts` are joined with `between`. What all of
-    them begin with stands there, as twice as many parts take twice as long to join.
+    """Whole objects with commas between them, once `parts` are joined with `between` and NEXT_BYTE
+    is replaced by `following`. What all of them begin with stands there: twice as many parts take
+    twice as long to join.
     """
 
     parts: Sequence[Part]
     between: bytes = b""
+    following: bytes = b""
 
 
-def page(
-    envelope_key: str,
-    parts: Iterable[Part],
-    roster_base: bytes,
-    resources_base: bytes,
-    between: bytes = b"",
-) -> bytes:
-    """The body of a collection, of `Records`.
+def page(envelope_key: str, records: Records, roster_base: bytes, resources_base: bytes) -> bytes:
+    """The body of a collection.
 
     A base is an absolute URL without a slash at its end; in 1.1 both are the same.
     """
+    parts, between, following = records
     body = _joined(b'{"%b":[' % envelope_key.encode(), parts, between, b"]}")
+    if following:  # first, while the body is short
+        body = body.replace(NEXT_BYTE, following)
     return _based(body, roster_base, resources_base)
 
 
@@ -95,6 +96,8 @@ def single(
 
 
 def _joined(head: bytes, parts: Iterable[Part], between: bytes, tail: bytes) -> bytes:
+    if not between:
+        return b"".join([head, *parts, tail])
     joined = list(parts)
     if not joined:
         return head + tail

@@ -5,13 +5,15 @@ export or a plan takes the current one once and keeps it to its end, so nobody e
 change.
 
     world      the values: a World, and who is kept back from it
+    paging     the records of a page, out of what is stored
     deciding   which applications go on with a proposal, and which are held
     swapping   Worlds: proposals one at a time, each recorded before one reference moves
 """
 
 from rosterd.worlds.deciding import Event, Waiting, events, waiting
+from rosterd.worlds.paging import Pages
 from rosterd.worlds.swapping import Record, Worlds
-from rosterd.worlds.world import BLOCKED, Block, Hold, Pages, World
+from rosterd.worlds.world import BLOCKED, Block, Hold, World
 
 __all__ = [
     "BLOCKED",

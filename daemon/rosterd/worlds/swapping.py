@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 
 from rosterd import configs, documents, holdings
 from rosterd.worlds import deciding
-from rosterd.worlds.world import Block, Hold, Pages, World
+from rosterd.worlds.paging import Pages
+from rosterd.worlds.world import Block, Hold, World
 
 _log = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -8,52 +8,14 @@ forget about that.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
-from typing import Any, Protocol, TypeVar
+from datetime import date, datetime
+from typing import Any, TypeVar
 
-from pyroaring import AbstractBitMap, BitMap, FrozenBitMap
-
-from rosterd import access, configs, holdings, pictures, rosters
+from rosterd import access, configs, holdings, pictures
 from rosterd.oneroster import rendering
+from rosterd.worlds import paging
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _T = TypeVar("_T")
-
-
-class Pages(Protocol):
-    """A generation, as far as serving needs it."""
-
-    @property
-    def number(self) -> int:
-        """Counts up with each generation built."""
-        ...
-
-    @property
-    def roster(self) -> rosters.Roster:
-        """The records' relations and leaves."""
-        ...
-
-    def fragments(
-        self, collection: str, rows: Sequence[int], version: str
-    ) -> Sequence[rendering.Part]:
-        """Stored JSON of the rows, each without its opening brace and dateLastModified."""
-        ...
-
-    def changed(self, collection: str, row: int) -> int:
-        """Number of the generation in which the row's record last changed."""
-        ...
-
-    def changes(self, collection: str, rows: Sequence[int]) -> Sequence[int]:
-        """The same of many rows at once."""
-        ...
-
-    def by_change(self, collection: str) -> Mapping[int, FrozenBitMap]:
-        """Number of a generation -> active rows that last changed in it."""
-        ...
-
-    def by_source(self, collection: str, rows: AbstractBitMap) -> Mapping[str, AbstractBitMap]:
-        """Name of a source -> those of the rows that it brought."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +60,7 @@ class World:
 
     config: configs.Config | None = None
     commit: str | None = None
-    generation: Pages | None = None
+    generation: paging.Pages | None = None
     published: Mapping[int, datetime] = field(default_factory=dict)
     today: date = date.min
     held: Mapping[str, holdings.Holding] = field(default_factory=dict)
@@ -109,7 +71,7 @@ class World:
     _refused: dict[str, access.View] = field(default_factory=dict)
     _dated: dict[str, holdings.Dated] = field(default_factory=dict)
     _pictures: dict[tuple[str, str], pictures.Picture] = field(default_factory=dict)
-    _openings: dict[int, bytes] = field(default_factory=dict)
+    _pagers: dict[tuple[str, str, str], paging.Pager] = field(default_factory=dict)
     _rendered: pictures.Rendered = field(default_factory=pictures.Rendered)
 
     @property
@@ -169,7 +131,7 @@ class World:
             _refused={},
             _dated={},
             _pictures={},
-            _openings={},
+            _pagers={},
             _rendered=pictures.Rendered(),
         )
 
@@ -254,85 +216,33 @@ class World:
             self._pictures[application, version] = picture
         return picture
 
+    def pager(self, application: str, version: str, collection: str) -> paging.Pager:
+        """What puts the pages of a collection together."""
+        found = self._pagers.get((application, version, collection))
+        if found is not None:
+            return found
+        if (source := self._source(application)) is not self:
+            made = source.pager(application, version, collection)
+        elif self.generation is None:
+            raise LookupError("cannot make a page before there is a roster")
+        else:
+            made = paging.Pager(
+                self.generation,
+                self.picture(application, version),
+                self.dated(application),
+                self.published,
+                application=application,
+                collection=collection,
+                rendered=self._rendered,
+            )
+        self._pagers[application, version, collection] = made
+        return made
+
     def page(
         self, application: str, version: str, collection: str, rows: Sequence[int]
     ) -> rendering.Records:
         """The rows' records; hrefs still begin with rendering's markers."""
-        if (source := self._source(application)) is not self:
-            return source.page(application, version, collection, rows)
-        dated, asked = self.dated(application), BitMap(rows)
-        if (gone := dated.gone(collection)) and gone.intersect(asked):
-            parts = self._with_gone(application, version, collection, rows)
-        else:
-            opening, others = dated.usual(collection)
-            if rows and not (others and others.intersect(asked)):
-                parts = self._fragments(application, version, collection, rows)
-                parts[0] = opening[1:] + parts[0]
-                return rendering.Records(parts, opening)
-            parts = self._records(application, version, collection, rows)
-        if parts:
-            parts[0] = parts[0][1:]  # no comma before the first
-        return rendering.Records(parts)
-
-    def _records(
-        self, application: str, version: str, collection: str, rows: Sequence[int]
-    ) -> list[rendering.Part]:
-        """For each row a comma with its date, and its fragment."""
-        begun = self._begun(application, collection, rows)
-        fragments = self._fragments(application, version, collection, rows)
-        return [part for pair in zip(begun, fragments, strict=True) for part in pair]
-
-    def _fragments(
-        self, application: str, version: str, collection: str, rows: Sequence[int]
-    ) -> list[rendering.Part]:
-        """The fragment of each row, as this application gets it."""
-        generation, picture = self._served(), self.picture(application, version)
-        plain = picture.plain(collection)
-        if len(plain) == len(picture.view.rows[collection]):
-            return [*generation.fragments(collection, rows, version)]
-        return self._mixed(generation, picture, application, collection, rows)
-
-    def _served(self) -> Pages:
-        if self.generation is None:
-            raise LookupError("cannot make a page before there is a roster")
-        return self.generation
-
-    def _mixed(
-        self,
-        generation: Pages,
-        picture: pictures.Picture,
-        application: str,
-        collection: str,
-        rows: Sequence[int],
-    ) -> list[rendering.Part]:
-        """Stored fragments as they are where they may go out so, others with members cut out of
-        them, and the rest rendered again.
-        """
-        page = [*generation.fragments(collection, rows, picture.version)]
-        others = BitMap(rows) - picture.plain(collection)
-        trims = picture.trims(collection) if others else ()
-        for place, row in enumerate(rows) if others else ():
-            if row not in others:
-                continue
-            for trim, trimmed in trims:
-                if row in trimmed:
-                    page[place] = trim(page[place])
-                    break
-            else:
-                page[place] = self._again(picture, application, collection, row)
-        return page
-
-    def _again(
-        self, picture: pictures.Picture, application: str, collection: str, row: int
-    ) -> bytes:
-        """A fragment that is nowhere stored, unless somebody has asked for it before."""
-        key = (application, picture.version, collection, row)
-        fragment = self._rendered.get(key)
-        if fragment is None:
-            record = picture.record(collection, row)
-            fragment = rendering.fragment(collection, record, picture.version)
-            self._rendered.put(key, fragment)
-        return fragment
+        return self.pager(application, version, collection).records(rows)
 
     def dated(self, application: str) -> holdings.Dated:
         """Since when the application has what it has, and what it had before."""
@@ -347,51 +257,9 @@ class World:
             self._dated[application] = dated
         return dated
 
-    def _begun(self, application: str, collection: str, rows: Sequence[int]) -> list[bytes]:
-        """How each record begins: with the date of its last change, or with the one on which it
-        came to the application when that was later.
-        """
-        dated = self.dated(application)
-        numbers = self._served().changes(collection, rows)
-        openings = self._openings
-        for number in {*numbers}.difference(openings):
-            openings[number] = self._opening(number)
-        begun = [openings[number] for number in numbers]
-        if entered := dated.entered(collection):
-            asked = BitMap(rows)
-            for opening, found in entered:
-                hit = found & asked
-                for place, row in enumerate(rows) if hit else ():
-                    if row in hit:
-                        begun[place] = opening
-        return begun
-
-    def _with_gone(
-        self, application: str, version: str, collection: str, rows: Sequence[int]
-    ) -> list[rendering.Part]:
-        """A page that has tombstones among its records."""
-        picture, gone = self.picture(application, version), self.dated(application).gone(collection)
-        records = iter(
-            self._records(application, version, collection, [r for r in rows if r not in gone])
-        )
-        parts: list[rendering.Part] = []
-        for row in rows:
-            if row in gone:
-                record = picture.departed.record(collection, row)
-                parts.append(b"," + rendering.dated(record["dateLastModified"]))
-                parts.append(rendering.fragment(collection, record, version))
-            else:
-                parts += (next(records), next(records))
-        return parts
-
     def _source(self, application: str) -> "World":
         """Where records come from: to whom is stopped there is nothing to bring from elsewhere."""
         return self.of(application) if self.stop(application) is None else self
-
-    def _opening(self, number: int) -> bytes:
-        """What stands before the fragment of a record that last changed in that generation."""
-        moment = holdings.timestamp(self.published.get(number, _EPOCH))
-        return b"," + rendering.dated(moment)
 
     def revision(self, application: str) -> str:
         """Names what the application is served; equal revisions mean equal answers."""

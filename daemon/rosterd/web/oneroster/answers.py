@@ -68,7 +68,7 @@ class Writer:
         """One page of `count` records, as `worlds.World.page` gives them."""
         route = found.route
         roster, resources = self._based(route)
-        body = rendering.page(route.listing.key, records.parts, roster, resources, records.between)
+        body = rendering.page(route.listing.key, records, roster, resources)
         body = self._finished(body, route.listing.key, query)
         return Page(
             body,
