@@ -145,8 +145,9 @@ def _target(config: configs.Config, target: documents.SftpTarget) -> desk.Target
     when = "after each import that changed something"
     if export.when is None:
         zone = export.timezone or config.repository.timezone
-        days = ", ".join(export.days or ())
-        when = f"{days} at {export.time} ({zone})"
+        days = export.days or ()
+        named = "every day" if len(days) == len(documents.DAYS) else ", ".join(days)
+        when = f"{named} at {export.time:%H:%M} ({zone})"
     return {
         "name": target.name,
         "enabled": target.enabled,

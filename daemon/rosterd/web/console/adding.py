@@ -4,8 +4,9 @@ Nothing is changed here. The form asks for its own page again with what was chos
 share is counted by the same code that will share it, and the result is text to commit.
 """
 
+import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -87,8 +88,8 @@ def _matches(each: desk.Listed, text: str) -> bool:
 
 
 async def _form(asked: pages.Asked, listing: desk.Listed | None) -> dict[str, Any]:
-    form = _typed(asked) if "form" in asked.given else _recommended(listing)
     names = {each["name"] for each in await asked.desk.applications()}
+    form = _typed(asked) if "form" in asked.given else _recommended(listing, names)
     problems = []
     if not re.fullmatch(values.NAME, form["name"]):
         problems.append("Its name takes small letters, digits and hyphens, such as math-galaxy.")
@@ -147,13 +148,13 @@ def _typed(asked: pages.Asked) -> _Form:
     }
 
 
-def _recommended(listing: desk.Listed | None) -> _Form:
+def _recommended(listing: desk.Listed | None, names: Collection[str]) -> _Form:
     """What the vendor recommends, for a form that nobody has touched."""
     rules = dict(listing["recommended"] or {}) if listing else {}
     orgs, courses = rules.pop("orgs", "all"), rules.pop("courses", "all")
     fields = rules.pop("fields", {})
     return {
-        "name": listing["name"] if listing else "",
+        "name": _free(listing["name"], names) if listing else "",
         "title": listing["title"] if listing else "",
         "company": listing["company"] if listing else "",
         "reference": "",
@@ -165,6 +166,12 @@ def _recommended(listing: desk.Listed | None) -> _Form:
         "withhold": ", ".join(fields.get("withhold", ())),
         "on": [name for name in SWITCHES if rules.get(name)],
     }
+
+
+def _free(name: str, names: Collection[str]) -> str:
+    """The name, or the first one with a number behind it that nobody has."""
+    counted = (f"{name}-{number}" for number in itertools.count(2))
+    return next(each for each in itertools.chain([name], counted) if each not in names)
 
 
 def _picked(name: str, selection: Any) -> dict[str, Any]:

@@ -116,8 +116,8 @@ class Console:
         return response
 
     def _operator(self, request: web.Request) -> operators.Operator | None:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
+        if _by_token(request):
+            token = request.headers["Authorization"].partition(" ")[2]
             return self._people.known(token.strip())
         session = request.cookies.get(COOKIE)
         return self._people.of_session(session) if session else None
@@ -133,7 +133,7 @@ class Console:
                 return refused
             if not operator.may(endpoint.role):
                 return control.json(403, {"error": f"this takes the role {endpoint.role}"})
-            if endpoint.method != "GET" and "Authorization" not in request.headers:
+            if endpoint.method != "GET" and not _by_token(request):
                 # a browser sends its cookie along whoever wrote the form
                 return control.json(403, {"error": "this takes the token itself, not a session"})
             request[control.WHO] = operator.name
@@ -237,7 +237,7 @@ class Console:
         except ValueError as error:
             raise web.HTTPBadRequest(reason="the form has too many fields") from error
         given = {name: values[-1] for name, values in chosen.items()}
-        if page.method == "POST" and "Authorization" not in request.headers:
+        if page.method == "POST" and not _by_token(request):
             said = given.get(WORD, "").encode("utf-8", "replace")
             if not hmac.compare_digest(said, _word(request).encode()):
                 raise web.HTTPForbidden(
@@ -272,6 +272,14 @@ class Console:
         }
         text = self._templates.get_template(template).render({**known, **context})
         return web.Response(status=status, text=text, content_type="text/html")
+
+
+def _by_token(request: web.Request) -> bool:
+    """Whether the token itself is sent, not a session. Another kind of `Authorization` is none: a
+    browser adds what a proxy in front of the console asked for to whatever form it sends.
+    """
+    scheme = request.headers.get("Authorization", "").partition(" ")[0]
+    return scheme.lower() == "bearer"
 
 
 def _word(request: web.Request) -> str:
