@@ -253,6 +253,25 @@ async def test_a_page_of_another_site_cannot_reconcile_with_somebodys_session(
     assert ("reconcile",) not in desk.asked
 
 
+async def test_what_a_proxy_asked_a_browser_for_is_no_proof_that_a_form_is_ours(
+    tmp_path: Path,
+) -> None:
+    desk = operators_desk.Desk()
+    proxied = {"Authorization": "Basic Z3JhY2U6eA=="}
+    async with on_console(desk, write_tokens(tmp_path / "tokens")) as session:
+        async with session.post("/sign-in", data={"token": OPERATOR}) as response:
+            assert response.url.path == "/"
+        asked = list(desk.asked)
+        async with session.post("/v1/reconcile", headers=proxied) as response:
+            assert response.status == 403
+        form = {"collection": "users", "text": "x", "application": "math-galaxy"}
+        async with session.post("/find", data=form, headers=proxied) as response:
+            assert response.status == 403
+            assert "not made for this session" in await response.text()
+
+    assert desk.asked == asked
+
+
 async def test_metrics_have_a_role_that_reads_nothing_else(tmp_path: Path) -> None:
     desk = operators_desk.Desk()
     line = f"prometheus metrics {sha256(METERS.encode()).hexdigest()}"
@@ -370,8 +389,10 @@ class Page(HTMLParser):
         self.text += f" {data}"
 
 
-async def shown(session: aiohttp.ClientSession) -> Page:
+async def shown(session: aiohttp.ClientSession, path: str = "/") -> Page:
     async with session.post("/sign-in", data={"token": VIEWER}) as response:
+        assert response.status == 200
+    async with session.get(path) as response:
         assert response.status == 200
         return Page(await response.text())
 
@@ -434,14 +455,25 @@ async def test_the_page_shows_applications_with_levels_and_counts(tmp_path: Path
         text = " ".join((await shown(session)).text.split())
 
     for part in (
-        "All is served as the repository says",
         "4 in the config, 3 receiving data",
-        "Math Galaxy math-galaxy Basic REST 1.2 Limited 4 Limited 37 212",
-        "its agreement expired on 2026-06-30",
+        "Math Galaxy math-galaxy Enabled basic, REST 1.2 LIMITED ACCESS 4 LIMITED ACCESS 37 3 861",
+        "FULL ACCESS 24 FULL ACCESS 1 204",
+        "Its agreement expired on 2026-06-30",
+        "Delivery to reading-lab failed: the server's host key is not the pinned one",
+        "DEV",
+    ):
+        assert part in text, part
+
+
+async def test_the_status_shows_the_headline_imports_and_deliveries(tmp_path: Path) -> None:
+    async with on_console(operators_desk.Desk(), write_tokens(tmp_path / "tokens")) as session:
+        text = " ".join((await shown(session, "/status")).text.split())
+
+    for part in (
+        "All is served as the repository says",
         "ada@example.org, grace@example.org",
         "users.csv has no column sourcedId",
         "host key is not the pinned one",
-        "DEV",
     ):
         assert part in text, part
 
@@ -454,7 +486,7 @@ async def test_the_page_says_whose_statement_is_missing(tmp_path: Path) -> None:
         {"path": "permissions/math-galaxy.yaml", "needed": 2, "have": ["ada@example.org"]}
     ]
     async with on_console(desk, write_tokens(tmp_path / "tokens")) as session:
-        text = " ".join((await shown(session)).text.split())
+        text = " ".join((await shown(session, "/status")).text.split())
 
     assert "A change waits for statements" in text
     assert "permissions/math-galaxy.yaml" in text
@@ -476,7 +508,7 @@ async def test_the_page_shows_conditions_passes_and_what_ends_soon(tmp_path: Pat
         }
     ]  # fmt: skip
     async with on_console(desk, write_tokens(tmp_path / "tokens")) as session:
-        text = " ".join((await shown(session)).text.split())
+        text = " ".join((await shown(session, "/status")).text.split())
 
     for part in (
         "To look after nobody may use the console",

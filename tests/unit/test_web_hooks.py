@@ -1,5 +1,6 @@
 """Webhooks as each forge proves them, and as strangers try to."""
 
+import asyncio
 import base64
 import contextlib
 import hmac
@@ -271,3 +272,28 @@ async def test_a_secret_that_vanishes_refuses_every_hook(tmp_path: Path) -> None
         (tmp_path / "secret-0").unlink()
         assert await site.calls({"X-Hub-Signature-256": f"sha256={KNOWN}"}) == 503
         assert site.looks == 0
+
+
+@pytest.mark.parametrize(
+    "more, body",
+    [
+        (b"Content-Encoding: gzip\r\nContent-Length: 7\r\n", b"garbage"),
+        (b"Content-Length: 100\r\n", b"then nothing more"),
+    ],
+)
+async def test_a_body_that_is_none_is_refused_and_counted_and_no_fault(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, more: bytes, body: bytes
+) -> None:
+    async with forge(tmp_path, "github") as site:
+        server = site.client.server
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        head = b"POST /hooks/git HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        writer.write(head + more + b"\r\n" + body)
+        writer.write_eof()
+        answer = await reader.read()
+        writer.close()
+
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 400 ")
+        assert site.looks == 0
+    assert "Traceback" not in caplog.text
+    assert not [each for each in caplog.records if each.exc_info]

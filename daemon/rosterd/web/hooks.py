@@ -107,6 +107,8 @@ class Hooks:
                         proof.update(piece)
         except TimeoutError:
             return 408, "refused"
+        except (web.RequestPayloadError, ConnectionError):
+            return 400, "refused"  # no body that HTTP knows, or whoever sent it has gone
         except errors.InputError as error:
             _log.error("no webhook is taken: %s", error)
             return 503, "refused"
