@@ -219,6 +219,7 @@ class _Loops:
 
 def _loops(machine: settings.Settings, state: _State) -> _Loops:
     mirror = git.Mirror(machine.mirror, machine.repository)
+    named = sealing.Secrets(state.store, state.chest, now)
     return _Loops(
         reconciling.Reconciling(
             machine,
@@ -235,13 +236,14 @@ def _loops(machine: settings.Settings, state: _State) -> _Loops:
             served=state.served,
             state=state.store,
             watch=state.watch,
+            secrets=named,
             clock=now,
         ),
         exporting.Exporting(
             spool=machine.spool,
             served=state.served,
             state=state.store,
-            named=sealing.Secrets(state.store, state.chest, now),
+            named=named,
             book=state.book,
             leaving=state.leaving,
             clock=now,

@@ -29,7 +29,7 @@ now = building.now
 DAY_CHECK: Final = 20.0
 """Seconds between two looks at the calendar."""
 TIDY: Final = 600.0
-"""Seconds between two rounds of forgetting expired tokens and generations nobody holds."""
+"""Seconds between two rounds of forgetting expired tokens and old deliveries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +206,7 @@ async def _tidy(daemon: Daemon) -> None:
     while True:
         with contextlib.suppress(errors.TemporaryError):
             await daemon.store.run(lambda store: store.expire_tokens(now()))
+            await daemon.importing.received.forget()
         await asyncio.sleep(TIDY)
 
 

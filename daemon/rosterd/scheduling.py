@@ -50,12 +50,12 @@ class Slot:
     """Names it among the slots of its target: the same in every attempt, on every machine."""
 
 
-def schedule(export: documents.Export, timezone: str) -> Schedule | None:
-    """What a document says; `timezone` is the repository's. None for exports after imports."""
-    if export.days is None or export.time is None:
+def schedule(paced: documents.Export | documents.Pace, timezone: str) -> Schedule | None:
+    """What a document says; `timezone` is the repository's. None for what has no time of day."""
+    if paced.days is None or paced.time is None:
         return None
-    days = frozenset(_DAYS.index(day) for day in export.days)
-    return Schedule(days, export.time, export.timezone or timezone)
+    days = frozenset(_DAYS.index(day) for day in paced.days)
+    return Schedule(days, paced.time, paced.timezone or timezone)
 
 
 def slots(schedule: Schedule, after: datetime, until: datetime) -> list[Slot]:

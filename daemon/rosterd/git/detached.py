@@ -4,14 +4,12 @@ Whoever may push may put anything there, under any name; what is not what it cla
 over with its reason.
 """
 
-import tempfile
 from collections.abc import Callable
 from datetime import datetime
 from hashlib import sha256
-from pathlib import Path
 
 from rosterd import errors, statements
-from rosterd.git import chunks, mirrors, people
+from rosterd.git import chunks, mirrors, people, signatures
 
 _MOST = 10_000
 _MOST_BYTES = 2**21
@@ -80,17 +78,11 @@ class Detached:
     async def _verify(
         self, signed: bytes, signature: str, listed: people.People
     ) -> tuple[str, str] | None:
-        key = people.fingerprint(people.signing_key(signature))
-        person = listed.person(key, statements.NAMESPACE)
-        if person is None:
-            return None
-        with tempfile.TemporaryDirectory(dir=self._mirror.folder) as folder:
-            allowed, armored = Path(folder) / "allowed_signers", Path(folder) / "signature"
-            allowed.write_text(listed.signers(statements.NAMESPACE), encoding="utf-8")
-            armored.write_text(signature, encoding="utf-8")
-            answer = await self._mirror.programs.run(
-                *("ssh-keygen", "-Y", "verify", "-f", str(allowed), "-I", person),
-                *("-n", statements.NAMESPACE, "-s", str(armored)),
-                given=signed,
-            )
-        return (person, key) if answer.status == 0 else None
+        return await signatures.signer(
+            self._mirror.programs,
+            signed,
+            signature,
+            listed,
+            namespace=statements.NAMESPACE,
+            folder=self._mirror.folder,
+        )

@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -21,31 +21,30 @@ from rosterd import (
     documents,
     errors,
     generations,
-    guards,
-    holdings,
+    sealing,
     settings,
     storage,
     worlds,
 )
 from rosterd.generations import building, calling
-from rosterd.importing import sources
+from rosterd.importing import fetching, holding, publishing, received, sources
 
 _RETRY: Final = (30.0, 120.0, 600.0)
 """Seconds until an import is tried again that failed for a reason which is not the delivery's."""
-_FINE: Final = ("imported", "unchanged")
-
 _log = logging.getLogger(__name__)
 
 
-State = Literal["waiting", "importing", "current", "refused", "failed"]
+State = Literal["waiting", "importing", "current", "held", "refused", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a source is. `state` is one of waiting, importing, current, refused, failed."""
+    """How a source is. `state` is one of waiting, importing, current, held, refused, failed."""
 
     state: State
     reason: str = ""
+    stale: str = ""
+    """Since when nothing was read, when that is too long ago."""
 
 
 @dataclass(slots=True)
@@ -54,7 +53,8 @@ class _Watch:
 
     sight: sources.Sight | None = None
     since: float = 0.0
-    handled: sources.Sight | None = None
+    handled: tuple[sources.Sight, bool] | None = None
+    """What was read, and whether without its removals."""
     failures: int = 0
     retry: float = 0.0
     status: Status = Status("waiting", "nothing was seen yet")
@@ -71,20 +71,45 @@ class Importing:
         served: worlds.Worlds,
         state: storage.Storage,
         clock: Callable[[], datetime],
+        secrets: sealing.Secrets | None = None,
         watch: disclosures.Watch | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`folder` is where generations are kept, the daemon's own."""
+        """`folder` is where generations are kept, the daemon's own; what is fetched and what is
+        kept as received lie beside it. Without `secrets` nothing is fetched.
+        """
         self._folder = folder
         self._limits = limits
         self._served = served
         self._state = state
         self._clock = clock
-        self._watch = watch
         self._monotonic = monotonic
         self._turn = asyncio.Lock()
         self._wake = asyncio.Event()
         self._watches: dict[str, _Watch] = {}
+        self._publishing = publishing.Publishing(
+            folder=folder, served=served, state=state, clock=clock, watch=watch
+        )
+        self.received = received.Received(
+            folder=folder.with_name("received"),
+            most_bytes=limits.keep_bytes,
+            served=served,
+            state=state,
+            clock=clock,
+        )
+        self._fetching = None
+        if secrets is not None:
+            self._fetching = fetching.Fetching(
+                folder=folder.with_name("fetched"),
+                most_bytes=limits.max_bytes,
+                state=state,
+                secrets=secrets,
+                turn=self._turn,
+                clock=clock,
+                wake=self.wake,
+                monotonic=monotonic,
+            )
+        self._stale: Mapping[str, str] = {}
         self.ticked = time.monotonic()
         """When the loop last showed a sign of life, by the monotonic clock: its heartbeat."""
 
@@ -112,6 +137,12 @@ class Importing:
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
+            await self.close()
+
+    async def close(self) -> None:
+        """End what is being fetched."""
+        if self._fetching is not None:
+            await self._fetching.close()
 
     def wake(self) -> None:
         """Look at the sources now rather than in a while."""
@@ -127,9 +158,12 @@ class Importing:
 
     def statuses(self) -> Mapping[str, Status]:
         """Source -> how it is."""
-        return {
+        found = {
             name: self._watches[name].status if name in self._watches else _Watch().status
             for name in self._sources()
+        }
+        return {
+            name: replace(status, stale=self._stale.get(name, "")) for name, status in found.items()
         }
 
     async def clean(self) -> None:
@@ -140,6 +174,7 @@ class Importing:
     async def look(self) -> float:
         """One pass over all sources; gives the seconds until the next one makes sense."""
         pause = self._limits.poll
+        await self._let_go()
         for name, source in self._sources().items():
             watch = self._watches.setdefault(name, _Watch())
             before = watch.status
@@ -155,6 +190,7 @@ class Importing:
                 _log.info("source %s waits: %s", name, watch.status.reason)
             if later is not None:
                 pause = min(pause, later)
+        await self._judge_age()
         return max(0.05, pause)
 
     async def import_now(self, name: str) -> storage.Import:
@@ -167,7 +203,13 @@ class Importing:
         source = self._sources().get(name)
         if source is None:
             raise errors.InputError(f"cannot import {name}: there is no such enabled source")
-        sight, reason = await asyncio.to_thread(sources.look, source, self._limits.sources)
+        if reason := holding.paused(source, self._publishing.today()):
+            raise errors.InputError(f"cannot import {name}: {reason}")
+        sight: sources.Sight | None
+        if source.type == "directory":
+            sight, reason = await asyncio.to_thread(sources.look, source, self._limits.sources)
+        else:
+            sight, reason = await self._fetched_now(source), "nothing new lies there"
         if sight is None:
             raise errors.InputError(f"cannot import {name}: {reason}")
         watch = self._watches.setdefault(name, _Watch())
@@ -175,6 +217,43 @@ class Importing:
         if imported is None:
             raise errors.TemporaryError(f"cannot import {name} yet: {watch.status.reason}")
         return imported
+
+    # -- what is held, and what is old
+
+    async def _let_go(self) -> None:
+        """Serve what was released; look again at what was built on another roster."""
+        async with self._turn:
+            before = {each.source for each in await self._held()}
+            again = await self._publishing.let_go()
+            after = {each.source for each in await self._held()}
+            for name in before - after:
+                watch, source = self._watches.get(name), self._sources().get(name)
+                last = await self._publishing.last(name)
+                if name in again and watch is not None:
+                    watch.handled = None
+                elif source is not None and last is not None:
+                    await self._concluded(source, last)
+                    if watch is not None:
+                        watch.status = Status("current")
+            if before - after:
+                await self._clean()
+
+    async def _held(self) -> Sequence[storage.Held]:
+        return await self._state.run(lambda store: store.held_imports())
+
+    async def _judge_age(self) -> None:
+        """Which sources brought nothing for too long."""
+        _, read = await self._state.run(lambda store: store.last_successes())
+        found = {}
+        for name, source in self._sources().items():
+            last = read.get(name)
+            if source.stale_after is None or last is None:
+                continue
+            if self._clock() - last > source.stale_after:
+                found[name] = last.isoformat(timespec="minutes")
+                if name not in self._stale:
+                    _log.warning("nothing was read from %s since %s", name, found[name])
+        self._stale = found
 
     # -- what lies at a source
 
@@ -192,23 +271,57 @@ class Importing:
 
     async def _consider(self, source: documents.RosterSource, watch: _Watch) -> float | None:
         """Import from a source if its delivery is due; gives the seconds until it may be."""
-        now = self._monotonic()
-        sight, reason = await asyncio.to_thread(sources.look, source, self._limits.sources)
+        now, today = self._monotonic(), self._publishing.today()
+        if reason := holding.paused(source, today):
+            watch.status = Status("waiting", reason)
+            return None
+        stay = holding.additions_only(source, today)
+        if source.type == "directory":
+            sight, reason = await asyncio.to_thread(sources.look, source, self._limits.sources)
+        else:
+            sight, reason = await self._fetched(source, stay=stay)
         if sight != watch.sight:
             watch.sight, watch.since = sight, now
         if sight is None:
-            watch.status = Status("waiting", reason)
+            self._tell_absent(source, watch, reason)
             return None
-        if sight == watch.handled:
+        if (sight, stay) == watch.handled:
             return None
         left = watch.since + source.settle.total_seconds() - now
-        if left > 0:
+        if left > 0 and source.type == "directory":
             watch.status = Status("waiting", "the delivery has not settled yet")
             return left
         if watch.failures and watch.retry > now:
             return watch.retry - now
         await self._import(source, sight, watch)
-        return None if watch.handled == sight else max(0.0, watch.retry - self._monotonic())
+        if watch.handled == (sight, stay):
+            return None
+        return max(0.0, watch.retry - self._monotonic())
+
+    def _tell_absent(self, source: documents.RosterSource, watch: _Watch, reason: str) -> None:
+        """What a source is while nothing lies there; of one that is asked, nothing new is fine."""
+        if source.type == "directory":
+            watch.status = Status("waiting", reason)
+        elif self._fetching is not None and self._fetching.failing(source.name):
+            watch.status = Status("failed", reason)
+        elif watch.status.state == "failed":
+            watch.status = Status("current")
+        elif reason and watch.status.state == "waiting":
+            watch.status = Status("waiting", reason)
+
+    async def _fetched(
+        self, source: documents.RosterSource, *, stay: bool
+    ) -> tuple[sources.Sight | None, str]:
+        config = self._served.current.config
+        if self._fetching is None or config is None:
+            return None, "nothing is fetched here"
+        return await self._fetching.look(source, config.repository.timezone, stay=stay)
+
+    async def _fetched_now(self, source: documents.RosterSource) -> sources.Sight | None:
+        if self._fetching is None:
+            raise errors.InputError(f"cannot import {source.name}: nothing is fetched here")
+        stay = holding.additions_only(source, self._publishing.today())
+        return await self._fetching.now(source, stay=stay)
 
     # -- an import
 
@@ -218,25 +331,33 @@ class Importing:
         """Import one delivery; None when it turned out to be changing still."""
         async with self._turn:
             started, watch.status = self._clock(), Status("importing")
-            digest = ""
+            digest, kept = "", None
 
             def heard(event: calling.Event) -> None:
-                nonlocal digest
+                nonlocal digest, kept
                 digest = str(event.get("digest", digest))
+                kept = event if event["event"] == "kept" else kept
                 self.ticked = time.monotonic()
 
             request = await self._request(source, sight)
             event = await self._beating(calling.build(request, heard))
             digest = str(event.get("digest", digest))
+            if kept is not None:
+                await self.received.note(source.name, digest, kept["file"], kept["bytes"])
             if event["event"] == "later":
                 watch.status = Status("waiting", str(event["message"]))
                 watch.sight = None  # its settling begins anew
                 watch.retry = self._monotonic()
                 return None
-            imported = await self._conclude(source.name, digest, started, event)
+            imported = await self._publishing.conclude(source, digest, started, event)
+            await self._concluded(source, imported)
             await self._clean()
-        self._remember(watch, sight, imported)
+        self._remember(watch, sight, imported, stay=request.additions_only)
         return imported
+
+    async def _concluded(self, source: documents.RosterSource, imported: storage.Import) -> None:
+        if self._fetching is not None and source.type != "directory":
+            await self._fetching.read(source, imported)
 
     async def _beating(self, work: Any) -> calling.Event:
         """Wait for the import; the loop lives as long as it does, and it has its own deadline."""
@@ -262,6 +383,8 @@ class Importing:
         known = served.contents.deliveries.get(source.name) if served is not None else None
         if known is not None and last is not None and last.state == "unchanged":
             known = last.delivery
+        held = await self._publishing.held(source.name)
+        on_it = held is not None and served is not None and held.former == served.name
         return building.Request(
             number=max(published, default=0) + 1,
             folder=str(self._folder.resolve()),
@@ -273,94 +396,25 @@ class Importing:
             known=known,
             default_mode=source.manifest.default if source.manifest is not None else None,
             seen=sight.files,
+            aside=held.delivery if held is not None and on_it else None,
+            additions_only=holding.additions_only(source, self._publishing.today()),
+            keep=str(self.received.folder.resolve()),
+            beside=str(sight.beside) if sight.beside is not None else None,
         )
 
-    async def _conclude(
-        self, source: str, digest: str, started: datetime, event: calling.Event
-    ) -> storage.Import:
-        """Publish what was built, or record why nothing was."""
-        state, report = "failed", event.get("report")
-        problem = str(event.get("message", ""))
-        if event["event"] == "unchanged":
-            state = "unchanged"
-        elif event["event"] == "refused":
-            state, report = "refused", {"problems": event.get("problems", [])}
-        elif event["event"] == "built":
-            try:
-                return await self._publish(source, started, event)
-            except (errors.InputError, errors.UnsafePlan) as error:
-                state, problem = "refused", str(error)
-            except (errors.TemporaryError, OSError) as error:
-                problem = str(error)
-        imported = storage.Import(
-            source=source,
-            delivery=digest,
-            state=state,  # type: ignore[arg-type] # one of the words above
-            started=started,
-            ended=self._clock(),
-            report=report,
-            problem=problem,
-        )
-        await self._state.run(lambda store: _record_once(store, imported))
-        if state not in _FINE:
-            _log.error("import of %s %s: %s", source, state, problem)
-        return imported
-
-    async def _publish(
-        self, source: str, started: datetime, event: calling.Event
-    ) -> storage.Import:
-        path = self._folder / str(event["name"])
-        generation = await asyncio.to_thread(generations.open_generation, path)
-        kept: list[storage.Import] = []
-
-        async def record(old: worlds.World, new: worlds.World) -> None:
-            time_published = new.published[generation.number]
-            imported = storage.Import(
-                source=source,
-                delivery=str(event["digest"]),
-                state="imported",
-                started=started,
-                ended=self._clock(),
-                generation=generation.number,
-                report=event["report"],
-            )
-            published = storage.Published(
-                generation.number, generation.name, time_published, event["report"]
-            )
-            async with disclosures.noticed(self._watch, old, new) as seen:
-                await self._state.run(
-                    lambda store: store.publish_generation(
-                        published,
-                        imported=imported,
-                        held=holdings.writes(old.held, new.held),
-                        seen=seen,
-                        guards=guards.kept(new),
-                        notes=guards.notes(old, new, imported.ended),
-                    )
-                )
-            kept.append(imported)
-
-        # Once it is recorded it has to be served too, whoever gives up waiting meanwhile.
-        await asyncio.shield(self._served.propose_generation(generation, record))
-        _log.info(
-            "import of %s: generation %d, %d errors, %d warnings",
-            source,
-            generation.number,
-            event["report"]["errors"],
-            event["report"]["warnings"],
-        )
-        return kept[0]
-
-    def _remember(self, watch: _Watch, sight: sources.Sight, imported: storage.Import) -> None:
+    def _remember(
+        self, watch: _Watch, sight: sources.Sight, imported: storage.Import, *, stay: bool
+    ) -> None:
         if imported.state == "failed":
             pause = _RETRY[min(watch.failures, len(_RETRY) - 1)]
             watch.failures += 1
             watch.retry = self._monotonic() + pause
             watch.status = Status("failed", imported.problem)
             return
-        watch.handled, watch.failures = sight, 0
-        fine = imported.state in _FINE
-        watch.status = Status("current") if fine else Status("refused", imported.problem)
+        watch.handled, watch.failures = (sight, stay), 0
+        fine, state = imported.state in publishing.FINE, imported.state
+        told: State = "held" if state == "held" else "refused"
+        watch.status = Status("current") if fine else Status(told, imported.problem)
 
     async def _clean(self) -> None:
         """The served one stays, and those that an application is kept at; of others only names go
@@ -370,19 +424,10 @@ class Importing:
         world = self._served.current
         served = world.generation
         keep = {published.name} if published is not None else set()
+        keep |= {each.name for each in await self._held()}
         keep |= {
             each.name
             for each in (served, *(former.generation for former in world.kept.values()))
             if isinstance(each, generations.Generation)
         }
         await asyncio.to_thread(generations.clean, self._folder, keep)
-
-
-def _record_once(store: storage.Store, imported: storage.Import) -> None:
-    """Keep an import unless the last of its source said the same: a refused delivery that lies
-    there for a month is one line.
-    """
-    last = store.last_import(imported.source)
-    said = ("delivery", "state", "problem")
-    if last is None or any(getattr(last, each) != getattr(imported, each) for each in said):
-        store.record_import(imported)

@@ -1,6 +1,6 @@
 """What lies at a source: a delivery that could be read, or why there is none."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,6 +17,8 @@ class Sight:
 
     path: Path
     files: tuple[deliveries.Seen, ...]
+    beside: Path | None = None
+    """Folder with what it was made from."""
 
 
 def look(source: documents.RosterSource, allowed: Iterable[Path]) -> tuple[Sight | None, str]:
@@ -24,20 +26,32 @@ def look(source: documents.RosterSource, allowed: Iterable[Path]) -> tuple[Sight
     folder = Path(source.directory or "/").resolve()
     if not any(folder.is_relative_to(each.resolve()) for each in allowed):
         return None, "its directory lies under none of the settings' imports.sources"
-    files = deliveries.look(folder)
+    files, reason = chosen(source, deliveries.look(folder))
+    if not files:
+        return None, reason
+    return Sight(folder / files[0].name if is_zip(files) else folder, files), ""
+
+
+def chosen(
+    source: documents.RosterSource, files: Sequence[deliveries.Seen]
+) -> tuple[tuple[deliveries.Seen, ...], str]:
+    """Which of the files of a folder are the delivery (its CSV files and its marker, or one zip);
+    none, and why, when there is none.
+    """
     names = {each.name.casefold() for each in files}
     if source.marker is not None and source.marker.casefold() not in names:
-        return None, f"the marker {source.marker} is not there yet"
+        return (), f"the marker {source.marker} is not there yet"
     data = tuple(each for each in files if deliveries.is_data(each.name))
     marked = source.marker is not None or source.manifest is not None
     if data and (marked or MANIFEST in names):
         kept = (source.marker or "").casefold()
-        return Sight(
-            folder,
-            tuple(each for each in files if each in data or each.name.casefold() == kept),
-        ), ""
+        return tuple(each for each in files if each in data or each.name.casefold() == kept), ""
     zips = [each for each in files if each.name.casefold().endswith(".zip")]
     if zips:
-        newest = max(zips, key=lambda each: (each.modified, each.name))
-        return Sight(folder / newest.name, (newest,)), ""
-    return None, f"{MANIFEST} is not there yet" if data else "there is no delivery"
+        return (max(zips, key=lambda each: (each.modified, each.name)),), ""
+    return (), f"{MANIFEST} is not there yet" if data else "there is no delivery"
+
+
+def is_zip(files: Sequence[deliveries.Seen]) -> bool:
+    """Whether what `chosen` gave is a zip."""
+    return len(files) == 1 and files[0].name.casefold().endswith(".zip")

@@ -65,7 +65,7 @@ class Standing:
             "repository": self._repository(),
             "served": self._served(),
             "sources": [
-                {"name": name, "state": each.state, "reason": each.reason}
+                {"name": name, "state": each.state, "reason": each.reason, "stale": each.stale}
                 for name, each in self.imports_loop.statuses().items()
             ],
             "silent": self.pulse.silent(),

@@ -50,6 +50,8 @@ class Upstream:
     """Seconds for one answer."""
     patience: float = 900.0
     """Seconds that one page may be tried for."""
+    most_bytes: int = 8 * 2**30
+    """Of one collection, as it is kept."""
 
 
 @dataclass(frozen=True, slots=True)

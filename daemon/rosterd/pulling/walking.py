@@ -75,13 +75,20 @@ async def _once(
                 raise errors.InputError(
                     f"cannot pull {collection}: the server gives the same records again and again"
                 )
-            if offset > MOST:
-                raise errors.InputError(f"cannot pull {collection}: more than {MOST} records")
+            _require_bounds(ask, collection, offset, out.tell())
             if _ended(page, offset, ask.upstream.page):
                 break
     if totals and totals != {offset}:
         return None
     return len(seen)
+
+
+def _require_bounds(ask: asking.Asking, collection: str, records: int, size: int) -> None:
+    most = ask.upstream.most_bytes
+    if size > most:
+        raise errors.InputError(f"cannot pull {collection}: more than {most} bytes")
+    if records > MOST:
+        raise errors.InputError(f"cannot pull {collection}: more than {MOST} records")
 
 
 def _ended(page: asking.Page, offset: int, limit: int) -> bool:

@@ -1,4 +1,4 @@
-"""Bringing files to an SFTP server that is trusted for nothing but its pinned host key.
+"""Bringing files to an SFTP server, and from one (`fetching`), that is trusted for nothing but its pinned host key.
 
 What can go wrong is decided here, since paramiko by itself would wait for ever: a server that is
 stopped in the middle of an upload holds `put` without end, whatever socket options say. So every
@@ -22,10 +22,27 @@ from typing import Literal
 import paramiko
 
 from rosterd import errors
-from rosterd.sftp import sessions
+from rosterd.sftp import fetching, sessions
 from rosterd.sftp.sessions import Endpoint, Watch
 
-__all__ = ["Endpoint", "Probe", "Publish", "Upload", "Verify", "Watch", "deliver", "find", "probe"]
+__all__ = [
+    "Endpoint",
+    "Entry",
+    "Probe",
+    "Publish",
+    "Upload",
+    "Verify",
+    "Watch",
+    "deliver",
+    "fetch",
+    "find",
+    "look",
+    "probe",
+]
+
+Entry = fetching.Entry
+fetch = fetching.fetch
+look = fetching.look
 
 Publish = Literal["posix-rename", "rename", "direct"]
 Verify = Literal["size", "readback", "none"]

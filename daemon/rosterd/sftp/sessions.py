@@ -13,7 +13,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Self
+from typing import Literal, Self
 
 import paramiko
 
@@ -46,6 +46,8 @@ class Endpoint:
     """OpenSSH or PEM text."""
     passphrase: str | None = None
     directory: str = "."
+    purpose: Literal["deliver to", "fetch from"] = "deliver to"
+    """For messages."""
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.username}@{self.host}:{self.port}>"
@@ -148,8 +150,8 @@ def _meet(transport: paramiko.Transport, endpoint: Endpoint, watch: Watch) -> No
     shown = transport.get_remote_server_key()
     if f"{shown.get_name()} {shown.get_base64()}" not in endpoint.host_keys:
         raise errors.InputError(
-            f"cannot deliver to {endpoint.host}: it shows the host key {fingerprint(shown)}, which"
-            " is not pinned in hostKeys; ask the vendor whether the key was changed"
+            f"cannot {endpoint.purpose} {endpoint.host}: it shows the host key {fingerprint(shown)}, which"
+            " is not pinned in hostKeys; ask whoever runs it whether the key was changed"
         )
 
 
@@ -195,10 +197,10 @@ def _translated(endpoint: Endpoint, watch: Watch) -> Iterator[None]:
             raise errors.TemporaryError(f"cannot finish with {where}: {watch.reason}") from error
         if isinstance(error, errors.RosterdError):
             raise
-        raise _told(error, where) from error
+        raise _told(error, where, endpoint.purpose) from error
 
 
-def _told(error: Exception, where: str) -> errors.RosterdError:
+def _told(error: Exception, where: str, purpose: str) -> errors.RosterdError:
     text = clean(str(error)) or type(error).__name__
     if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
         return errors.InputError(
@@ -208,8 +210,9 @@ def _told(error: Exception, where: str) -> errors.RosterdError:
     if isinstance(error, paramiko.BadAuthenticationType) or text == "Authentication failed.":
         return errors.InputError(f"cannot sign in to {where}: it refuses user and secret ({text})")
     if isinstance(error, FileNotFoundError | PermissionError) and not of_the_line(error):
-        return errors.InputError(f"cannot write at {where}: {text}")
-    return errors.TemporaryError(f"cannot deliver to {where}: {text}")
+        verb = "write" if purpose == "deliver to" else "read"
+        return errors.InputError(f"cannot {verb} at {where}: {text}")
+    return errors.TemporaryError(f"cannot {purpose} {where}: {text}")
 
 
 def of_the_line(error: OSError) -> bool:

@@ -56,9 +56,11 @@ class Source(TypedDict):
     """A source of the accepted config, and how its delivery is."""
 
     name: str
-    state: Literal["waiting", "importing", "current", "refused", "failed"]
+    state: Literal["waiting", "importing", "current", "held", "refused", "failed"]
     reason: str
     """Why nothing is read, empty when all is."""
+    stale: str
+    """Since when nothing was read, when its document calls that too long; else empty."""
 
 
 class Condition(TypedDict):
