@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -215,3 +216,16 @@ def test_the_check_of_a_pull_request_uses_no_secret() -> None:
     assert "pull_request_target" not in text
     assert "contents: read" in text
     assert "rosterd check ." in text
+
+
+def test_what_a_hostile_author_types_is_shown_and_obeyed_by_no_terminal(folder: Path) -> None:
+    hostile = 'apiVersion: rosterd/v1\nkind: Permission\nname: bad\n"ac\\e[2J\\u202ecess": full\n'
+    (folder / "permissions" / "bad.yaml").write_text(hostile)
+    (folder / "permissions" / "b\x1b]0;x\x07d.yaml").write_text("kind: x\n")
+
+    done = CliRunner().invoke(cli.commands, ["check", str(folder)], color=True)
+
+    assert done.exit_code == 1
+    words = click.unstyle(done.output)  # our own colours
+    assert "ac\ufffd[2J\ufffdcess is no field here" in words
+    assert not set(words) & set("\x1b\x07\u202e")

@@ -205,6 +205,12 @@ def test_the_text_says_who_begins_and_with_what() -> None:
 # ---------------------------------------------------------------- how many people
 
 
+def test_no_name_in_the_text_moves_the_cursor_or_turns_the_line() -> None:
+    lines = list(rendering.table([("changed", "permissions/a\x1b[1A\x1b[2K\u202eb.yaml")]))
+
+    assert lines == ["  changed  permissions/a\ufffd[1A\ufffd[2K\ufffdb.yaml"]
+
+
 def needed(old: configs.Config, new: configs.Config, people: int, path: str) -> int:
     return plans.needed(plans.make(old, new, views(old), views(new)), plans.Rule(people))(path)
 

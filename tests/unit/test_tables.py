@@ -70,3 +70,9 @@ def test_only_a_whole_cell_is_an_answer() -> None:
 )
 def test_nothing_in_a_value_is_obeyed_by_the_terminal(text: str, shown: str) -> None:
     assert tables.plain(text) == shown
+
+
+def test_text_of_strangers_keeps_its_lines_and_nothing_that_a_terminal_obeys() -> None:
+    told = tables.harmless("cannot read a\x1b[2Jb\u202ec:\n  d\r\x9b31me")
+
+    assert told == "cannot read a\ufffd[2Jb\ufffdc:\n  d\ufffd\ufffd31me"

@@ -12,6 +12,7 @@ import click
 
 import rosterd
 from rosterd import errors
+from rosterd.cli import tables
 
 # Where each command lives; modules are imported only when their command runs, so that
 # `rosterd check` does not pay for the daemon.
@@ -73,7 +74,7 @@ def main() -> None:
     try:
         commands()
     except errors.RosterdError as error:
-        click.echo(f"rosterd: {error}", err=True)
+        click.echo(f"rosterd: {tables.harmless(str(error))}", err=True)
         sys.exit(1)
     except BrokenPipeError:
         # `rosterd check | head` is no mistake; the descriptor is given up so that the

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from rosterd import errors, plans, statements
-from rosterd.cli import asking, byhand, reading
+from rosterd.cli import asking, byhand, reading, tables
 from rosterd.git import clones
 from rosterd.plans import rendering
 
@@ -156,7 +156,7 @@ async def _plan(wanted: Wanted, change: clones.Change) -> list[str]:
         if change.base:
             old = reading.require_valid(await clone.files(change.base), change.base[:12])
     except errors.InputError as error:
-        return [f"There is no plan of it: {error}"]
+        return [f"There is no plan of it: {tables.harmless(str(error))}"]
     return rendering.text(plans.make(old, new)).rstrip().splitlines()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from rosterd import configs, documents, errors, loading
-from rosterd.cli import asking
+from rosterd.cli import asking, tables
 
 _WIDEST = 56  # a longer place pushes its own message to the right, not everybody's
 
@@ -56,13 +56,13 @@ def check(target: str, repository: Path | None, as_json: bool) -> None:
 
 
 def _print(problems: Sequence[errors.Problem], wrong: int, documents_read: int) -> None:
-    lines = [str(problem).removesuffix(problem.message) for problem in problems]
+    lines = [tables.harmless(str(each).removesuffix(each.message)) for each in problems]
     places = [line.removesuffix("warning: ") for line in lines]
     width = min(_WIDEST, max((len(place) for place in places), default=0))
     for problem, place in zip(problems, places, strict=True):
         style = "red" if problem.severity == "error" else "yellow"
         word = click.style(f"{problem.severity:<7}", fg=style)
-        click.echo(f"{place:<{width}} {word}  {problem.message}")
+        click.echo(f"{place:<{width}} {word}  {tables.harmless(problem.message)}")
     if problems:
         click.echo()
     warned = len(problems) - wrong

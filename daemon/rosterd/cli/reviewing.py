@@ -139,7 +139,7 @@ def _show(found: dict[str, Any]) -> None:
     rows = [row for path in found["paths"] for row in _rows(path)]
     tables.show(("path", "is", "by"), rows, empty="nothing changed")
     for note in found["notes"]:
-        click.echo(f"note: {note}")
+        click.echo(f"note: {tables.harmless(note)}")
 
 
 def _rows(path: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -192,7 +192,8 @@ def accept_rewrite(
         people_ = ", ".join(answer["served"]["people"]) or "nobody"
         click.echo(f"Took {taken[:12]} in the place of {former[:12]}, vouched for by {people_}.")
     else:
-        click.echo(f"Not taken: {answer['repository']['reason'] or answer['repository']['state']}")
+        why = answer["repository"]["reason"] or answer["repository"]["state"]
+        click.echo(f"Not taken: {tables.harmless(why)}")
         for each in answer["repository"]["missing"]:
             have = ", ".join(each["have"]) or "nobody"
             click.echo(f"  it needs {each['needed']} people and has {have}")

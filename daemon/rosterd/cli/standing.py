@@ -85,7 +85,7 @@ def _show_status(answer: dict[str, Any]) -> None:
     click.echo()
     _show_conditions(answer["conditions"])
     for problem in repository["problems"]:
-        click.echo(f"  {problem}")
+        click.echo(f"  {tables.harmless(problem)}")
     if repository["missing"]:
         click.echo("\nMissing statements:")
         tables.show(
@@ -128,7 +128,7 @@ def _show_requests(requests: dict[str, Any]) -> None:
     )
     for what, why in (("", requests["problem"]), ("the forge is not told: ", requests["forge"])):
         if why:
-            click.echo(click.style(f"{what}{why}", fg="yellow"))
+            click.echo(click.style(f"{what}{tables.harmless(why)}", fg="yellow"))
 
 
 def _show_conditions(conditions: list[dict[str, Any]]) -> None:
@@ -175,7 +175,8 @@ def _reason(repository: dict[str, Any]) -> str:
 
 def _source(source: dict[str, Any]) -> str:
     reason = f"\n{source['reason']}" if source["reason"] else ""
-    return f"{source['name']}: {source['state']}{reason}"
+    stale = f"\nnothing was read since {source['stale']}" if source["stale"] else ""
+    return f"{source['name']}: {source['state']}{reason}{stale}"
 
 
 def _serving(served: dict[str, Any]) -> str:

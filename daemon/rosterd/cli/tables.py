@@ -150,8 +150,12 @@ def plain(text: str, *, indented: bool = False) -> str:
     Control characters, and those that turn the direction of what follows, become a question mark.
     """
     start = text[: len(text) - len(text.lstrip(" "))] if indented else ""
-    words = " ".join(text.split())
-    return start + "".join(_UNKNOWN if _obeyed(each) else each for each in words)
+    return start + harmless(" ".join(text.split()))
+
+
+def harmless(text: str) -> str:
+    """The same lines, with a question mark for whatever a terminal would obey."""
+    return "".join(_UNKNOWN if _obeyed(each) and each != "\n" else each for each in text)
 
 
 def _obeyed(character: str) -> bool:

@@ -97,21 +97,12 @@ class Hooks:
             return 413, "refused"
         try:
             proofs = self._proof(request, self._secrets(), self._clock())
-            async with asyncio.timeout(PATIENCE):
-                size = 0
-                async for piece in request.content.iter_any():
-                    size += len(piece)
-                    if size > LONGEST:
-                        return 413, "refused"
-                    for proof in proofs:
-                        proof.update(piece)
-        except TimeoutError:
-            return 408, "refused"
-        except (web.RequestPayloadError, ConnectionError):
-            return 400, "refused"  # no body that HTTP knows, or whoever sent it has gone
         except errors.InputError as error:
             _log.error("no webhook is taken: %s", error)
             return 503, "refused"
+        refused = await _taken(request, proofs)
+        if refused:
+            return refused, "refused"
         found = [proof.good() for proof in proofs]  # all of them: none is told by its time
         if not any(found):
             return 401, "unproven"
@@ -144,6 +135,24 @@ class Hooks:
     def _secrets(self) -> list[bytes]:
         """Read each time: rotating is writing a file, and hooks are few."""
         return [secret(path) for path in self._files]
+
+
+async def _taken(request: web.Request, proofs: Iterable["Proof"]) -> int:
+    """Have each proof see the whole body; gives the status of a body that is refused, else 0."""
+    size = 0
+    try:
+        async with asyncio.timeout(PATIENCE):
+            async for piece in request.content.iter_any():
+                size += len(piece)
+                if size > LONGEST:
+                    return 413
+                for proof in proofs:
+                    proof.update(piece)
+    except TimeoutError:
+        return 408
+    except (web.RequestPayloadError, ConnectionError):
+        return 400  # no body that HTTP knows, or whoever sent it has gone
+    return 0
 
 
 def secret(path: Path) -> bytes:

@@ -3,6 +3,7 @@
 Markdown for a pull request stands beside it, and both tell the same sections.
 """
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -12,6 +13,7 @@ from rosterd.plans.rendering import sections
 SIGNS: Final = {"added": "+", "removed": "-", "changed": "~"}
 NO_ROSTER: Final = "There is no roster to compare on: who gains and loses what is not known."
 _WIDEST: Final = 60
+_UNKNOWN: Final = "\N{REPLACEMENT CHARACTER}"
 
 
 def text(plan: plans.Plan, *, exact: bool = False) -> str:
@@ -21,6 +23,7 @@ def text(plan: plans.Plan, *, exact: bool = False) -> str:
 
 def table(rows: Sequence[Sequence[str]], indent: str = "  ") -> Iterator[str]:
     """Rows with their columns aligned; columns whose cells are all numbers to the right."""
+    rows = [[plain(cell) for cell in row] for row in rows]
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     right = [
         all(cell.lstrip("+-<").isdigit() for cell in column[1:]) and len(column) > 1
@@ -32,6 +35,17 @@ def table(rows: Sequence[Sequence[str]], indent: str = "  ") -> Iterator[str]:
             for cell, width, to_right in zip(row, widths, right, strict=True)
         )
         yield (indent + "  ".join(cells)).rstrip()
+
+
+def plain(text: str) -> str:
+    """Text with nothing in it that a terminal obeys: who approves a change reads what its author
+    wrote, and must not be shown less, or in another order, than is there.
+    """
+    return "".join(_UNKNOWN if _obeyed(each) else each for each in text)
+
+
+def _obeyed(character: str) -> bool:
+    return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def state(each: plans.Exposure) -> str:
@@ -109,7 +123,7 @@ def _field(entry: sections.Entry) -> tuple[str, str, str, str]:
 def _short(value: str | None) -> str:
     if value is None:
         return "(not set)"
-    line = " ".join(value.split())
+    line = plain(" ".join(value.split()))
     return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…"
 
 
