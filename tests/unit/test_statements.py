@@ -198,11 +198,33 @@ def test_what_was_made_and_undone_since_it_was_signed_counts_no_more(
     stated = [signed_at_noon(step("a", "b"), step("a", "b", "other.yaml"))]
 
     kept, reasons = statements.fresh(
-        stated, {(PATH, content): each for content, each in turns.items()}
+        stated, {(PATH, content): each for content, each in turns.items()}, [step("a", "b")]
     )
 
     assert [change.path for change in kept[0].transitions] == [PATH, "other.yaml"][not counts :]
     assert len(reasons) == (not counts)
+
+
+@pytest.mark.parametrize(
+    "wanted, told",
+    [
+        (step("a", "b"), True),
+        (step("a", "c"), True),
+        (step("z", "b"), True),
+        (step("b", "c"), False),
+        (step("z", "a"), False),
+        (step("a", "b", "other.yaml"), False),
+    ],
+)
+def test_only_a_word_that_could_help_what_waits_is_told_to_be_spent(
+    wanted: statements.Transition, told: bool
+) -> None:
+    turns: dict[tuple[str, statements.Blob], statements.Turn] = {(PATH, "a"): turn(left=1)}
+
+    kept, reasons = statements.fresh([signed_at_noon(step("a", "b"))], turns, [wanted])
+
+    assert kept == ()
+    assert bool(reasons) == told
 
 
 def test_a_commit_has_no_time_to_judge_by() -> None:

@@ -223,17 +223,19 @@ class Vouching:
         rewrite: Rewrite | None = None,
     ) -> Testimony:
         """What of it has not had its say yet."""
-        stated, overtaken = await self._fresh(heard.stated)
+        stated, overtaken = await self._fresh(heard.stated, (*changed, *heard.passed))
         used = await self._used(stated)
         return Testimony(changed, heard.passed, stated, (*heard.ignored, *overtaken), used, rewrite)
 
     async def _fresh(
-        self, stated: Sequence[statements.Statement]
+        self,
+        stated: Sequence[statements.Statement],
+        wanted: Sequence[statements.Transition],
     ) -> tuple[tuple[statements.Statement, ...], tuple[str, ...]]:
         paths = {change.path for each in stated for change in each.transitions}
         found = await self._store.run(lambda kept: kept.turns(paths))
         turns = {place: statements.Turn(*times) for place, times in found.items()}
-        return statements.fresh(stated, turns)
+        return statements.fresh(stated, turns, wanted)
 
     async def _used(self, stated: Sequence[statements.Statement]) -> frozenset[str]:
         digests = [

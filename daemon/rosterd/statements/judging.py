@@ -80,7 +80,9 @@ class Verdict:
     @property
     def proven(self) -> str:
         """The most that keys can say about the candidate, in words."""
-        least = min((verdict.have for verdict in self.paths), default=0)
+        if not self.paths:
+            return "nothing to vouch for: no file differs"
+        least = min(verdict.have for verdict in self.paths)
         if least == 0:
             return "unproven: changes that nobody's key vouches for"
         keys = "one person's key" if least == 1 else f"{counted(least)}'s keys"

@@ -72,20 +72,26 @@ def turned(
 
 
 def fresh(
-    stated: Iterable[judging.Statement], turns: Turns
+    stated: Iterable[judging.Statement], turns: Turns, wanted: Iterable[Transition] = ()
 ) -> tuple[tuple[judging.Statement, ...], tuple[str, ...]]:
-    """(the statements without what was overtaken since they were made, a reason for each of those).
+    """(the statements without what was overtaken since they were made, a reason for each of those
+    that would begin or end a change that is `wanted`).
 
     A transition is overtaken when, at or after the statement's time, an accepted change led its
     path away from the old content or to the new one: then it was made for a change that has been.
     Commits say no time that could be believed; `git.witnesses` tells theirs by what they grew from.
+    What had its say about something else, long ago, is nothing that anybody has to know.
     """
     kept, reasons = [], []
+    wanted = tuple(wanted)
+    begun = {(change.path, change.old) for change in wanted}
+    ended = {(change.path, change.new) for change in wanted}
     for statement in stated:
         good = tuple(
             change for change in statement.transitions if not _overtaken(change, statement, turns)
         )
-        if len(good) < len(statement.transitions):
+        gone = [change for change in statement.transitions if change not in good]
+        if any((each.path, each.old) in begun or (each.path, each.new) in ended for each in gone):
             reasons.append(
                 f"statement {statement.name[:12]}: its change was made and undone since it was"
                 f" signed at {statement.made:%Y-%m-%dT%H:%M:%SZ}; it has to be approved again"
