@@ -157,7 +157,11 @@ async def _plan(wanted: Wanted, change: clones.Change) -> list[str]:
             old = reading.require_valid(await clone.files(change.base), change.base[:12])
     except errors.InputError as error:
         return [f"There is no plan of it: {tables.harmless(str(error))}"]
-    return rendering.text(plans.make(old, new)).rstrip().splitlines()
+    return [
+        *rendering.text(plans.make(old, new)).rstrip().splitlines(),
+        "To see who gains and loses how much, ask the daemon (--server URL from elsewhere):",
+        f"  rosterd plan --to {change.commit[:12]} --settings {wanted.settings_path or 'FILE'}",
+    ]
 
 
 async def _key(wanted: Wanted) -> str:
