@@ -187,12 +187,13 @@ def judged(
     *,
     roster: bool,
     config: bool = True,
+    held: Collection[str] = (),
 ) -> Status:
     """The status with the answers of one pass.
 
     `asked` are the steps that it came to, `stopped` the one that ended it; None means that the
     newest commit is applied, and then every step is fine, today or when it was applied. `roster`
-    and `config` say whether there is one to serve.
+    and `config` say whether there is one to serve, `held` which applications are held.
     """
     new = []
     for old in status.conditions[:-1]:
@@ -204,11 +205,20 @@ def judged(
             answer = (None, "NotAsked", f"not asked: {stopped} ended the pass")
         new.append(_answered(old, answer, status, now))
     status = replace(status, conditions=(*new, status.conditions[-1]))
-    return readied(status, now, roster=roster, config=config)
+    return readied(status, now, roster=roster, config=config, held=held)
 
 
-def readied(status: Status, now: datetime, *, roster: bool, config: bool = True) -> Status:
-    """The status with the answer of Ready, which an import can change between two passes."""
+def readied(
+    status: Status,
+    now: datetime,
+    *,
+    roster: bool,
+    config: bool = True,
+    held: Collection[str] = (),
+) -> Status:
+    """The status with what an import can change between two passes: the answer of Ready, and who is
+    held. A commit may be applied although it is held for somebody: so Guarded stays a yes.
+    """
     if status.accepted is None or not roster or not config:
         what = "no roster is imported yet"
         if status.accepted is None:
@@ -224,7 +234,18 @@ def readied(status: Status, now: datetime, *, roster: bool, config: bool = True)
     else:
         answer = (False, status.reason, f"{status.accepted[:12]} is served, not the newest commit")
     *others, ready = status.conditions
+    others = [
+        replace(each, message=_holding(held)) if each.type == "Guarded" and each.fine else each
+        for each in others
+    ]
     return replace(status, conditions=(*others, _answered(ready, answer, status, now)))
+
+
+def _holding(held: Collection[str]) -> str:
+    if not held:
+        return ""
+    many = "1 application is" if len(held) == 1 else f"{len(held)} applications are"
+    return f"{many} held: {', '.join(sorted(held))}"
 
 
 def _answered(old: Condition, answer: _Answer, status: Status, now: datetime) -> Condition:

@@ -44,6 +44,7 @@ class Telling:
             now,
             config=world.config is not None,
             roster=world.generation is not None,
+            held=world.holds,
         )
         return self._status
 
@@ -113,6 +114,7 @@ class Telling:
             now,
             config=world.config is not None,
             roster=world.generation is not None,
+            held=world.holds,
         )
         ended = Ended(now, status.candidate, reason, message, self.trigger)
         last = self._history[0] if self._history else None
