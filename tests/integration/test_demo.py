@@ -67,7 +67,7 @@ def test_what_was_served_first_was_vouched_for_by_two_people(demo: processes.Dem
 
     assert status.status == 0, status.words
     people = demo.told["people"]
-    assert f"2 people's keys ({people['author']['email']}, {people['reviewer']['email']})" in (
+    assert f"two people's keys ({people['author']['email']}, {people['reviewer']['email']})" in (
         status.words
     )
 

@@ -91,7 +91,7 @@ def test_a_widening_waits_for_the_second_person(review: Review) -> None:
     repository.approve()
     demo.until_applied(commit)
 
-    assert f"2 people's keys ({author}, {reviewer})" in demo.run("status").words
+    assert f"two people's keys ({author}, {reviewer})" in demo.run("status").words
     vendor = demo.application("nothing")
     assert vendor.sign_in().status == 200
     assert int(vendor.get(USERS).headers["x-total-count"]) > 0
@@ -218,7 +218,7 @@ def test_a_history_that_both_vouch_for_is_taken_when_an_operator_asks(review: Re
     done = demo.run(*words)
 
     assert refused.status == 1
-    assert "it needs 2 people" in refused.words
+    assert "it needs two people" in refused.words
     assert done.status == 0, done.words
     assert review.state() == ("applied", commit)
     assert "a message was purged" in demo.run("audit", "log").words

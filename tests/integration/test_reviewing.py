@@ -68,7 +68,7 @@ async def test_a_review_tells_proven_claimed_and_missing_apart(place: Place) -> 
 
     assert waiting.exit_code == 1, waiting.output
     assert f"{place.first[:12]}..{merge[:12]}: vouched for by one person's key" in waiting.output
-    assert "The rule: 2 people vouch for a change." in waiting.output
+    assert "The rule: two people vouch for a change." in waiting.output
     assert lines(waiting, MATH)[0] == [
         *("proven", f"{place.alice.email},", "key", key(place.alice) + ","),
         *("commit", signed[:12]),
@@ -179,7 +179,7 @@ async def test_the_settings_numbers_by_kind_and_effect_are_what_is_asked_for(
 
     status = await place.look()
 
-    assert str(place.loop.rule) == "2 people vouch for a change (Permission: 3, narrowing: 1)"
+    assert str(place.loop.rule) == "two people vouch for a change (Permission: 3, narrowing: 1)"
     assert [(missing.path, missing.needed, missing.have) for missing in status.missing] == [
         (MATH, 3, 2)
     ]

@@ -36,7 +36,7 @@ APPLIED = {
     "rule": {"people": 2, "kinds": {"SftpTarget": 3}, "effects": {}}, "trigger": "webhook",
 }  # fmt: skip
 KEYS = {"people": {"ada": ["ssh-ed25519 SHA256:x"]}, "revoked": [], "rule": {"people": 2},
-        "asks": "2 people vouch for a change", "version": "1.0"}  # fmt: skip
+        "asks": "two people vouch for a change", "version": "1.0"}  # fmt: skip
 
 
 def records(*notes: chain.Note) -> list[chain.Record]:
@@ -65,7 +65,7 @@ def test_an_event_says_who_did_what_and_which_applications_it_is_about() -> None
     keys, applied, revealed, run = map(events.event, day())
 
     assert keys.applications == frozenset()
-    assert "ada; 2 people vouch for a change" in keys.sentence
+    assert "ada; two people vouch for a change" in keys.sentence
     assert applied.applications == {"art", "math"}
     assert revealed.sentence == "mia was shown key and secret of math"
     assert run.applications == {"math"}
@@ -110,9 +110,9 @@ def test_a_record_is_named_by_number_head_or_commit() -> None:
 
 
 def test_a_rule_is_told_in_words_in_every_version() -> None:
-    assert events.rule(2) == "2 people for each change"
-    assert events.rule({"people": 1}) == "1 person for each change"
-    assert events.rule(APPLIED["rule"]) == "2 people for each change, 3 for SftpTarget"
+    assert events.rule(2) == "two people for each change"
+    assert events.rule({"people": 1}) == "one person for each change"
+    assert events.rule(APPLIED["rule"]) == "two people for each change, 3 for SftpTarget"
 
 
 def test_the_plan_of_a_record_is_told_with_small_counts_as_words() -> None:
@@ -228,6 +228,6 @@ def test_a_record_is_shown_whole_with_its_plan_apart() -> None:
 
     assert pairs["vouched for"] == "permissions/art.yaml: ada (1 needed)"
     assert pairs["only claimed"] == f"{'a' * 12} by A <a@x>, committed by Forge"
-    assert pairs["rule"] == "2 people for each change, 3 for SftpTarget"
+    assert pairs["rule"] == "two people for each change, 3 for SftpTarget"
     assert pairs["follows"].startswith("sha256:")
     assert "planned" not in pairs

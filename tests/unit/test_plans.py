@@ -282,11 +282,11 @@ def test_what_nobody_can_read_needs_as_many_as_what_it_could_be() -> None:
 
 
 def test_a_rule_is_told_in_one_line() -> None:
-    assert str(plans.Rule()) == "2 people vouch for a change"
+    assert str(plans.Rule()) == "two people vouch for a change"
     assert str(plans.Rule(1)) == "one person alone vouches for a change"
     assert str(plans.Rule(0)) == "nobody has to vouch for a change"
     assert str(plans.Rule(2, {"SftpTarget": 3}, {"narrowing": 1})) == (
-        "2 people vouch for a change (SftpTarget: 3, narrowing: 1)"
+        "two people vouch for a change (SftpTarget: 3, narrowing: 1)"
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from rosterd import chain, errors
+from rosterd import chain, errors, statements
 
 _ABOUT: Final = frozenset(
     ("credentials", "revealed", "held", "released", "stopped", "blocked", "unblocked")
@@ -144,14 +144,17 @@ def worded(value: Any) -> str:
 def rule(value: Any) -> str:
     """A review rule in words: how many people vouch for what."""
     if not isinstance(value, Mapping):  # the first version wrote the number alone
-        return f"{worded(value)} people for each change"
-    people = worded(value.get("people"))
-    words = ["1 person for each change" if people == "1" else f"{people} people for each change"]
+        return f"{_people(value)} for each change"
+    words = [f"{_people(value.get('people'))} for each change"]
     for name in ("kinds", "effects"):
         found = value.get(name)
         if isinstance(found, Mapping):
             words += [f"{worded(number)} for {shown(what)}" for what, number in found.items()]
     return ", ".join(words)
+
+
+def _people(number: Any) -> str:
+    return statements.counted(number) if isinstance(number, int) else f"{worded(number)} people"
 
 
 def _applications(kind: str, content: Mapping[str, Any]) -> frozenset[str]:

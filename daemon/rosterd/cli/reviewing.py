@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import click
 
-from rosterd import errors, plans
+from rosterd import errors, plans, statements
 from rosterd import settings as settings_module
 from rosterd.cli import approving, asking, tables
 from rosterd.git import clones, mirrors, people
@@ -133,6 +133,9 @@ def _rule(wanted: Wanted) -> plans.Rule:
 
 
 def _show(found: dict[str, Any]) -> None:
+    if found["base"] == found["commit"]:
+        click.echo(f"Nothing waits: there is no change after {found['commit'][:12]}.")
+        return
     click.echo(f"{found['base'][:12]}..{found['commit'][:12]}: {found['proven']}")
     click.echo(f"The rule: {found['rule']}.")
     click.echo()
@@ -196,5 +199,5 @@ def accept_rewrite(
         click.echo(f"Not taken: {tables.harmless(why)}")
         for each in answer["repository"]["missing"]:
             have = ", ".join(each["have"]) or "nobody"
-            click.echo(f"  it needs {each['needed']} people and has {have}")
+            click.echo(f"  it needs {statements.counted(each['needed'])} and has {have}")
     raise SystemExit(0 if done else 1)

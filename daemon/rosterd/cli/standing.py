@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from rosterd import statements
 from rosterd.cli import asking, guarding, tables, wording
 
 
@@ -193,7 +194,7 @@ def _vouched(served: dict[str, Any]) -> str:
         return "-"
     if not people:
         return "the administrator who pinned it, or nobody (unproven)"
-    keys = "one person's key" if len(people) == 1 else f"{len(people)} people's keys"
+    keys = "one person's key" if len(people) == 1 else f"{statements.counted(len(people))}'s keys"
     return f"{keys} ({', '.join(people)})"
 
 

@@ -80,7 +80,13 @@ class Rule:
             for table in (self.kinds, self.effects)
             for name, number in sorted(table.items())
         ]
-        many = {0: "nobody has to vouch", 1: "one person alone vouches"}
+        many = {
+            0: "nobody has to vouch",
+            1: "one person alone vouches",
+            2: "two people vouch",
+            3: "three people vouch",
+            4: "four people vouch",
+        }
         said = many.get(self.people, f"{self.people} people vouch") + " for a change"
         return f"{said} ({', '.join(apart)})" if apart else said
 
