@@ -73,6 +73,8 @@ def show(guards: dict[str, Any]) -> None:
         )
     for each in guards["holds"]:
         _show_hold(each)
+    if guards["holds"]:
+        _show_release(guards["holds"])
 
 
 def _show_hold(hold: dict[str, Any]) -> None:
@@ -90,5 +92,16 @@ def _show_hold(hold: dict[str, Any]) -> None:
         right=["gains", "loses"],
         empty="nothing can be compared any more",
     )
-    click.echo("If that is meant, commit to rosterd.yaml:\n")
-    click.echo("".join(f"    {line}\n" for line in hold["release"].splitlines()), nl=False)
+
+
+def _show_release(holds: list[dict[str, Any]]) -> None:
+    """One document for all that is held, so that it can be copied as it stands."""
+    several = len(holds) > 1
+    which = "; leave out whom you do not mean" if several else ""
+    click.echo(f"\nIf that is meant, commit to rosterd.yaml{which}:\n")
+    click.echo("    release:")
+    for each in holds:
+        if several:
+            click.echo(f"      # {each['application']}")
+        for line in each["release"].splitlines()[1:]:
+            click.echo(f"    {line}")
