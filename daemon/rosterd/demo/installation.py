@@ -187,6 +187,10 @@ tokens = "operators"
 [imports]
 poll = {POLL}
 sources = ["roster"]
+
+[requests]
+refs = ["refs/pull/*/head"]  # whoever tries it out can push one, as a forge would
+poll = {POLL}
 """
 
 
