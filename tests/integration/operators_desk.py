@@ -89,7 +89,7 @@ class Desk(operators_dossiers.Dossiers, operators_looking.Looking):
                 "people": 2,
                 "kinds": {},
                 "effects": {},
-                "words": "2 people vouch for a change",
+                "words": "two people vouch for a change",
             },
             "repository": self.repository,
             "served": self.served,
