@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from rosterd import configs, documents, listings, plans, worlds
+from rosterd import configs, documents, errors, listings, plans, worlds
 from rosterd.oneroster import model
 from rosterd.plans import guarding
 from tests.property import nights
@@ -335,3 +335,52 @@ async def test_a_renamed_application_keeps_what_it_holds_and_whether_it_is_held(
     assert guarding.change(
         guarding.about(world.of("uno").config, "uno"), guarding.about(world.config, "uno")
     )
+
+
+async def test_what_is_taken_away_beside_something_else_is_not_served_on_either() -> None:
+    _, twins, grants = await narrow()
+    wider = districts.basic()
+    await twins.commit({**grants, "one": districts.grant(wider)})
+    mixed = {**wider, "fields": {"withhold": ["users.phone"]}, "resources": True}
+
+    await twins.commit({**grants, "one": districts.grant(mixed)})
+
+    assert twins.tight.current.holds["one"].stopped
+    assert twins.tight.current.view("two").refusal is None
+
+
+async def test_people_whom_a_later_commit_leaves_out_are_not_served_on_from_a_hold() -> None:
+    _, twins, grants = await narrow()
+    seen = twins.tight.current.view("one").rows["users"]
+    await twins.commit({**grants, "one": districts.grant(districts.basic())})
+    assert set(twins.tight.current.holds) == {"one"}
+    west = {**districts.basic(orgs=["west"]), "resources": True}
+
+    await twins.commit({**grants, "one": districts.grant(west)})
+
+    world = twins.tight.current
+    lost = seen - world.newest("one").rows["users"]
+    assert lost
+    assert world.view("one").refusal is not None or not lost & world.view("one").rows["users"]
+
+
+async def test_a_day_that_cannot_be_kept_ends_grants_all_the_same() -> None:
+    clock, twins, grants = await narrow()
+    ending = districts.grant({**districts.basic(orgs=["east"]), "expires": clock().date()})
+    await twins.commit({**grants, "one": ending})
+    before = answers(twins.tight.current, "two")
+    clock.now = nights.next_night(clock.now)
+
+    async def full(old: worlds.World, new: worlds.World) -> None:
+        raise errors.TemporaryError("cannot write: the disk is full")
+
+    for _ in range(2):
+        with pytest.raises(errors.TemporaryError):
+            await twins.tight.turn_day(full)
+        world = twins.tight.current
+        assert world.view("one").refusal == "its permission expired on 2026-03-01"
+        assert answers(world, "two") == before
+
+    assert await twins.tight.turn_day(_nothing)
+    assert twins.tight.current.today == clock().date()
+    assert twins.tight.current.view("one").refusal == "its permission expired on 2026-03-01"

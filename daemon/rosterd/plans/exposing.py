@@ -75,7 +75,7 @@ def _exposure(
         delta = Delta(len(before), len(after), len(after) - both, len(before) - both)
         if delta.before or delta.after:
             collections[collection] = delta
-    gained, lost = _fields(old, new)
+    gained, lost = fields(old, new)
     was, is_ = _refusal(old), _refusal(new)
     moved = any(each.gained or each.lost for each in collections.values())
     if not (moved or gained or lost or was != is_):
@@ -96,7 +96,7 @@ def _refusal(view: access.View | None) -> str | None:
     return "there is no such application" if view is None else view.refusal
 
 
-def _fields(
+def fields(
     old: access.View | None, new: access.View | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Fields gained and lost by an application that has its part before and after.

@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from typing import Final, Literal
 
 from rosterd import access, documents
-from rosterd.plans import guarding
+from rosterd.plans import exposing, guarding
 from rosterd.worlds import world as worlds
 
 EMPTIED: Final = "nothing is left of what it saw, and nobody decided yet that this is meant"
@@ -136,7 +136,7 @@ def _stop(case: _Case, held: worlds.Hold, verdict: guarding.Verdict) -> str:
         return EMPTIED
     was = guarding.about(old.config, name)
     waits = name in old.holds and guarding.about(kept.config, name) != was
-    if waits and guarding.narrows(was, guarding.about(new.config, name)):
+    if waits and (guarding.narrows(was, guarding.about(new.config, name)) or _takes(case)):
         # Of two changes that wait the later one takes away. To serve what it was before both would
         # serve what somebody just took away.
         return NARROWED
@@ -145,6 +145,19 @@ def _stop(case: _Case, held: worlds.Hold, verdict: guarding.Verdict) -> str:
         if refusal is not None:
             return ENDED.format(refusal)
     return OVERDUE if _late(new, held, case.now) else ""
+
+
+def _takes(case: _Case) -> bool:
+    """Whether the newest documents take away, whatever else they do, what is served and what those
+    before them showed as well.
+    """
+    old, new, name, seen = case.old, case.new, case.name, case.seen
+    if seen is None or new.config is old.config or old.generation is not new.generation:
+        return False  # what a roster or a day takes away nobody decided
+    before, now = old.newest(name), new.newest(name)
+    if set(exposing.fields(before, now)[1]) & set(exposing.fields(seen, now)[1]):
+        return True
+    return any((seen.rows[each] & before.rows[each]) - now.rows[each] for each in now.rows)
 
 
 def _still_lost(case: _Case, hold: worlds.Hold, number: int) -> worlds.Hold | None:

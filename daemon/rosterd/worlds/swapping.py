@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from rosterd import configs, documents, holdings
+from rosterd import configs, documents, errors, holdings
 from rosterd.worlds import deciding
 from rosterd.worlds.paging import Pages
 from rosterd.worlds.world import Block, Hold, World
@@ -80,7 +80,11 @@ class Worlds:
             today = self._today(old.config)
             if today == old.today and not deciding.overdue(old, self._clock()):
                 return False
-            await self._proceed(old, self._proposed(old, today=today), record)
+            try:
+                await self._proceed(old, self._proposed(old, today=today), record)
+            except errors.RosterdError:
+                await self._end(old, today)
+                raise
             return True
 
     async def block(self, application: str, block: Block | None, record: Record) -> World:
@@ -100,9 +104,22 @@ class Worlds:
             await self._swapped.wait_for(lambda: self._current is not seen)
         return self._current
 
+    async def _end(self, old: World, today: date) -> None:
+        """Refuse those whose last day is over, although nothing can be kept: a full disk gives
+        nobody another day. After a restart it is found out anew.
+        """
+        ended = {}
+        for name in old.config.applications if old.config is not None else ():
+            config = old.of(name).config
+            refusal = config.grant(name).refusal(today) if config is not None else None
+            if refusal is not None:
+                ended[name] = refusal
+        if ended != old.ended:
+            await self._serve(old.derived(ended=ended))
+
     def _proposed(self, old: World, **changes: Any) -> World:
         """A World that differs, with the holds and blocks that there are."""
-        return old.derived(**changes, held={}, _views={})
+        return old.derived(**changes, held={}, ended={}, _views={})
 
     async def _proceed(
         self, old: World, new: World, record: Record | None, names: Mapping[str, str] = {}
@@ -141,10 +158,13 @@ class Worlds:
         if self._lead and self._clock() > moment:
             _log.warning("recording a change took longer than %s: dates lie before it", self._lead)
         self._last = moment
+        await self._serve(new)
+        return new
+
+    async def _serve(self, new: World) -> None:
         self._current = new
         async with self._swapped:
             self._swapped.notify_all()
-        return new
 
     def _moment(self) -> datetime:
         """The next one: in whole milliseconds, as it is served, and later than every one before."""

@@ -55,7 +55,8 @@ class World:
     what dateLastModified says, unless the record came to an application later: `held` has what each of them
     holds. `today` is the date in the repository's timezone: grants and dates are judged by it, and
     a new day is a new World. `holds` and `blocks` name the applications for which all this is not
-    what is served.
+    what is served, `ended` those (and why) whose last day is over although the new one cannot be
+    kept yet.
     """
 
     config: configs.Config | None = None
@@ -66,6 +67,7 @@ class World:
     held: Mapping[str, holdings.Holding] = field(default_factory=dict)
     holds: Mapping[str, Hold] = field(default_factory=dict)
     blocks: Mapping[str, Block] = field(default_factory=dict)
+    ended: Mapping[str, str] = field(default_factory=dict)
     _views: dict[str, access.View] = field(default_factory=dict)
     _grants: dict[str, configs.Grant] = field(default_factory=dict)
     _refused: dict[str, access.View] = field(default_factory=dict)
@@ -89,13 +91,15 @@ class World:
     @property
     def stopped(self) -> Mapping[str, str]:
         """Application -> why it is refused, whatever its documents say."""
-        found = {name: self.stop(name) for name in (*self.holds, *self.blocks)}
+        found = {name: self.stop(name) for name in (*self.holds, *self.blocks, *self.ended)}
         return {name: words for name, words in found.items() if words is not None}
 
     def stop(self, application: str) -> str | None:
         """Why the application is refused whatever its documents say, or None."""
         if application in self.blocks:
             return BLOCKED
+        if application in self.ended:
+            return self.ended[application]
         hold = self.holds.get(application)
         return None if hold is None else hold.stopped or None
 
