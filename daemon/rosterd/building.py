@@ -39,6 +39,7 @@ from rosterd import (
     vault,
     worlds,
 )
+from rosterd.importing import releasing
 from rosterd.web import hooks, operators
 
 _log = logging.getLogger(__name__)
@@ -182,6 +183,7 @@ def _desk(
         store=state.store,
         reconcile_loop=loops.reconciling,
         imports_loop=loops.importing,
+        releases=releasing.Releasing(machine, state.store, now),
         exports_loop=loops.exporting,
         requests_loop=loops.requesting,
         keys=state.keys,

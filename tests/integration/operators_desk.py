@@ -11,6 +11,14 @@ from tests.integration import operators_dossiers, operators_looking
 
 NOW = "2026-10-05T12:00:00+00:00"
 COMMIT = "3f5d8a1c9e7b2046a1d4c8e5f0b7a9d6c3e2f1a0"
+HELD_IMPORT: desk.HeldImport = {
+    "source": "sis",
+    "revision": "e" * 64,
+    "since": NOW,
+    "generation": 42,
+    "excesses": [{"collection": "users", "change": "removed", "number": 900, "before": 1200}],
+    "released": "",
+}
 
 
 def _application(name: str, title: str, **more: Any) -> desk.Application:
@@ -93,7 +101,7 @@ class Desk(operators_dossiers.Dossiers, operators_looking.Looking):
             },
             "repository": self.repository,
             "served": self.served,
-            "sources": [{"name": "student-system", "state": "current", "reason": ""}],
+            "sources": [{"name": "student-system", "state": "current", "reason": "", "stale": ""}],
             "silent": self.silent,
             "conditions": self.conditions,
             "history": [
@@ -164,17 +172,31 @@ class Desk(operators_dossiers.Dossiers, operators_looking.Looking):
         self.asked.append(("imports", str(limit)))
         return [
             {
+                "number": 2, "kept": True,
                 "source": "sis", "state": "imported", "started": "2026-10-05T05:29:00+00:00",
                 "ended": "2026-10-05T05:31:00+00:00", "generation": 41, "added": 214,
                 "changed": 1_902, "removed": 31, "errors": 0, "warnings": 12, "problem": "",
             },
             {
+                "number": 1, "kept": False,
                 "source": "sis", "state": "refused", "started": "2026-10-04T05:29:00+00:00",
                 "ended": "2026-10-04T05:29:20+00:00", "generation": None, "added": 0, "changed": 0,
                 "removed": 0, "errors": 1, "warnings": 0,
                 "problem": "users.csv has no column sourcedId",
             },
         ]  # fmt: skip
+
+    async def held_imports(self) -> Sequence[desk.HeldImport]:
+        self.asked.append(("held imports",))
+        return [HELD_IMPORT]
+
+    async def release_import(self, signed: str, signature: str, who: str) -> desk.HeldImport:
+        self.asked.append(("release", signed, signature, who))
+        return HELD_IMPORT
+
+    async def take_received(self, number: int, who: str) -> BinaryIO:
+        self.asked.append(("received", str(number), who))
+        return io.BytesIO(b"PK")
 
     async def exports(self, limit: int) -> Sequence[desk.Export]:
         self.asked.append(("exports", str(limit)))

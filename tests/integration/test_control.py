@@ -74,6 +74,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/applications/math-galaxy/block": {"reason": "its vendor was broken into"},
     "/v1/applications/math-galaxy/unblock": {"reason": "its vendor is back"},
     "/v1/applications/math-galaxy/files": {"template": "oneroster-1.2"},
+    "/v1/held-imports/release": {"signed": "{}", "signature": "x"},
 }
 """What has to be said to endpoints that ask for it."""
 
@@ -82,13 +83,13 @@ async def test_the_socket_answers_every_endpoint(tmp_path: Path) -> None:
     desk = operators_desk.Desk()
     async with on_socket(desk, tmp_path / "control.sock") as session:
         for endpoint in control.ENDPOINTS:
-            path = endpoint.path.replace("{name}", "math-galaxy")
+            path = endpoint.path.replace("{name}", "math-galaxy").replace("{number}", "1")
             body = BODIES.get(path)
             async with session.request(endpoint.method, path, json=body) as response:
                 content = await response.read()
                 assert response.status == 200, (path, content)
                 assert response.headers["Cache-Control"] == "no-store"
-                if path.endswith("/files"):
+                if path.endswith(("/files", "/received")):
                     assert (response.content_type, content) == ("application/zip", b"PK")
                 else:
                     assert isinstance(await response.json(), dict)
@@ -131,6 +132,8 @@ async def test_who_asked_for_a_secret_is_who_the_kernel_says(tmp_path: Path) -> 
         ("GET", "/v1/applications/math-galaxy/seen?at=yesterday", 400),
         ("GET", "/v1/applications/math-galaxy/seen?at=2026-09-01", 400),
         ("GET", "/v1/imports?limit=0", 400),
+        ("POST", "/v1/held-imports/release", 400),
+        ("POST", "/v1/imports/last/received", 400),
         ("GET", "/v1/imports?limit=x", 400),
         ("GET", "/v1/nothing", 404),
         ("DELETE", "/v1/status", 405),
@@ -213,7 +216,7 @@ async def test_the_console_answers_tokens_by_their_role(tmp_path: Path) -> None:
     desk = operators_desk.Desk()
     async with on_console(desk, write_tokens(tmp_path / "tokens")) as session:
         for endpoint in control.ENDPOINTS:
-            path = endpoint.path.replace("{name}", "math-galaxy")
+            path = endpoint.path.replace("{name}", "math-galaxy").replace("{number}", "1")
             for token, status in [(None, 401), ("wrong", 401), (VIEWER, 200), (OPERATOR, 200)]:
                 headers = bearer(token) if token else {}
                 body: Any = {"documents": {}} if path == "/v1/plan" else None
@@ -225,7 +228,9 @@ async def test_the_console_answers_tokens_by_their_role(tmp_path: Path) -> None:
                     assert response.status == expected, (path, token)
                     assert "error" in await response.json() or expected == 200
 
-    assert {asked[0] for asked in desk.asked} <= {"imports", "exports", "plan", "reconcile"}
+    assert {asked[0] for asked in desk.asked} <= {
+        "held imports", "imports", "exports", "plan", "reconcile"
+    }  # fmt: skip
 
 
 def test_what_browsers_are_offered_changes_nothing() -> None:

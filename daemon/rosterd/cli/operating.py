@@ -12,6 +12,7 @@ from rosterd.cli import (
     asking,
     catalogue,
     guarding,
+    incoming,
     looking,
     preparing,
     showing,
@@ -90,18 +91,19 @@ def list_imports(settings_path: Path, as_json: bool, limit: int) -> None:
         wording.print_json(answer)
         return
     tables.show(
-        ["ended", "source", "state", "generation", "added", "changed", "removed", "errors",
-         "warnings", "problem"],
+        ["number", "ended", "source", "state", "generation", "added", "changed", "removed",
+         "errors", "warnings", "kept", "problem"],
         [
             (
-                wording.time(each["ended"]), each["source"], each["state"], each["generation"],
+                each["number"], wording.time(each["ended"]), each["source"], each["state"],
+                each["generation"],
                 each["added"], each["changed"], each["removed"], each["errors"],
-                each["warnings"], each["problem"],
+                each["warnings"], "yes" if each["kept"] else "no", each["problem"],
             )
             for each in answer["imports"]
         ],
-        right=["generation", "added", "changed", "removed", "errors", "warnings"],
-        below=["generation", "source", "problem"],
+        right=["number", "generation", "added", "changed", "removed", "errors", "warnings"],
+        below=["generation", "source", "kept", "problem"],
         empty="nothing was imported yet: a document under sources/ names the folder to read, and"
         " imports.sources in the settings the folders that it may name; a"
         " delivery has to lie there, unmoved for as long as `settle` says",
@@ -109,3 +111,6 @@ def list_imports(settings_path: Path, as_json: bool, limit: int) -> None:
 
 
 roster.add_command(looking.browse)
+roster.add_command(incoming.list_held)
+roster.add_command(incoming.release)
+roster.add_command(incoming.export_received)

@@ -142,7 +142,7 @@ async def _make(installation: Installation) -> None:
                 folder, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", email, "-f", str(key)
             )
     signers = [
-        f'{email} namespaces="git,rosterd-statement" '
+        f'{email} namespaces="git,rosterd-statement,rosterd-release" '
         + " ".join(installation.key(person).with_suffix(".pub").read_text("utf-8").split()[:2])
         for person, (_, email) in (("author", AUTHOR), ("reviewer", REVIEWER))
     ]

@@ -24,7 +24,7 @@ the longest it works in silence is putting a whole collection's segments togethe
 _LINE: Final = 2**22
 _GONE: Final = 10.0
 """Seconds for a process that was killed to be gone."""
-_LAST: Final = frozenset({"built", "unchanged", "refused", "later", "failed"})
+_LAST: Final = frozenset({"built", "unchanged", "aside", "refused", "later", "failed"})
 _ENVIRONMENT: Final = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
 
 

@@ -365,8 +365,9 @@ class Table:
 
     @property
     def touched(self) -> bool:
-        """Whether anything that is served changed."""
-        return bool(self.moved or self.written or self.repaired)
+        """Whether anything that is served changed, or who only stays did."""
+        stayed = BitMap(self.former.bitmap("staying")) if self.former else BitMap()
+        return bool(self.moved or self.written or self.repaired or self.staying != stayed)
 
     def close(self) -> layout.Table:
         """Write the arrays and the segments' ends; everything is on the disk afterwards."""

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
-from rosterd import storage
+from rosterd import importing, storage
+from rosterd.importing import releasing
 from rosterd.operating import moments
 from rosterd.web import desk
 
@@ -14,15 +15,45 @@ class Rosters:
     """Implements web.desk.Rosters."""
 
     store: storage.Storage
+    imports_loop: importing.Importing
+    releases: releasing.Releasing
 
     async def imports(self, limit: int) -> Sequence[desk.Import]:
         """The newest first."""
-        return [_import(each) for each in await self.store.run(lambda kept: kept.imports(limit))]
+        there = await self.imports_loop.received.there()
+        found = await self.store.run(lambda kept: kept.imports(limit))
+        return [_import(each, kept=(each.source, each.delivery) in there) for each in found]
+
+    async def held_imports(self) -> Sequence[desk.HeldImport]:
+        """By source."""
+        return [_held(each) for each in await self.store.run(lambda kept: kept.held_imports())]
+
+    async def release_import(self, signed: str, signature: str, who: str) -> desk.HeldImport:
+        """Let go what a person signed for."""
+        held = await self.releases.release(signed.encode(), signature, who)
+        self.imports_loop.wake()
+        return _held(held)
+
+    async def take_received(self, number: int, who: str) -> BinaryIO:
+        """The delivery of an import as it was received, as a zip."""
+        return await self.imports_loop.received.take(number, who)
 
 
-def _import(each: storage.Import) -> desk.Import:
+def _held(each: storage.Held) -> desk.HeldImport:
+    return {
+        "source": each.source,
+        "revision": each.revision,
+        "since": moments.text(each.since),
+        "generation": each.number,
+        "excesses": list(each.excesses),
+        "released": each.released,
+    }
+
+
+def _import(each: storage.Import, *, kept: bool) -> desk.Import:
     files = _files(each.report)
     return {
+        "number": each.number,
         "source": each.source,
         "state": each.state,
         "started": moments.text(each.started),
@@ -34,6 +65,7 @@ def _import(each: storage.Import) -> desk.Import:
         "errors": _sum(files, "errors"),
         "warnings": _sum(files, "warnings"),
         "problem": each.problem,
+        "kept": kept,
         "report": each.report or {},
     }
 

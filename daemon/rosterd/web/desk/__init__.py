@@ -22,7 +22,7 @@ from rosterd.web.desk.looking import (
     Why,
 )
 from rosterd.web.desk.records import Head, Record, Records
-from rosterd.web.desk.rosters import Import, Rosters
+from rosterd.web.desk.rosters import HeldImport, Import, Rosters
 from rosterd.web.desk.standing import (
     METRICS_TYPE,
     Blocked,
@@ -59,6 +59,7 @@ __all__ = [
     "Guards",
     "Head",
     "Held",
+    "HeldImport",
     "Hit",
     "Import",
     "Level",

@@ -1,12 +1,13 @@
 """What comes in: the imports of the sources."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NotRequired, Protocol, TypedDict
+from typing import Any, BinaryIO, NotRequired, Protocol, TypedDict
 
 
 class Import(TypedDict):
     """One attempt to read a delivery of a source."""
 
+    number: int
     source: str
     state: str
     started: str
@@ -18,7 +19,22 @@ class Import(TypedDict):
     errors: int
     warnings: int
     problem: str
+    kept: bool
+    """Whether what was received can still be taken out."""
     report: NotRequired[Mapping[str, Any]]
+
+
+class HeldImport(TypedDict):
+    """An import that changes more than its source's thresholds, and waits for somebody."""
+
+    source: str
+    revision: str
+    since: str
+    generation: int
+    excesses: list[Mapping[str, Any]]
+    """What was too much: {"collection", "change", "number", "before"}."""
+    released: str
+    """Who let it go; empty while nobody has."""
 
 
 class Rosters(Protocol):
@@ -26,4 +42,18 @@ class Rosters(Protocol):
 
     async def imports(self, limit: int) -> Sequence[Import]:
         """The newest first."""
+        ...
+
+    async def held_imports(self) -> Sequence[HeldImport]:
+        """By source."""
+        ...
+
+    async def release_import(self, signed: str, signature: str, who: str) -> HeldImport:
+        """Let go what a person signed for; `signed` is the text that `rosterd roster release`
+        makes.
+        """
+        ...
+
+    async def take_received(self, number: int, who: str) -> BinaryIO:
+        """The delivery of an import as it was received, as a zip; that is on record."""
         ...
