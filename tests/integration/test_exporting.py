@@ -530,6 +530,50 @@ async def test_a_grant_taken_away_while_files_are_made_holds_them_back(
     assert house.server.files() == {}
 
 
+async def test_a_grant_that_ends_at_midnight_while_files_are_made_holds_them_back(
+    house: House, server: sshd.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending = f"{vendors.MATH}\nexpires: {NOW.date()}"
+    await house.serve(config(server, math=ending))
+    loop = asyncio.get_running_loop()
+    build = bundles.build
+
+    def slow(*arguments: Any, **more: Any) -> object:
+        made = build(*arguments, **more)
+        house.clock.pass_by(days=1)
+        asyncio.run_coroutine_threadsafe(house.served.turn_day(), loop).result()
+        return made
+
+    monkeypatch.setattr(bundles, "build", slow)
+    run = await house.exports.run_now("math-sftp", "test")
+
+    assert run.state == "refused"
+    assert "expired" in run.problem
+    assert house.server.files() == {}
+
+
+async def test_files_for_the_hand_stay_here_when_the_application_was_blocked_meanwhile(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    zipped = bundles.zipped
+    block = worlds.Block("broken into", "ada", NOW)
+
+    async def record(_old: worlds.World, _new: worlds.World) -> None:
+        return None
+
+    def slow(*arguments: Any, **more: Any) -> object:
+        made = zipped(*arguments, **more)
+        blocking = house.served.block("math", block, record)
+        asyncio.run_coroutine_threadsafe(blocking, loop).result()
+        return made
+
+    (await house.exports.hand("math", "oneroster-1.2", "ada")).close()
+    monkeypatch.setattr(bundles, "zipped", slow)
+    with pytest.raises(errors.TemporaryError, match="changed while they were made"):
+        await house.exports.hand("math", "oneroster-1.2", "ada")
+
+
 async def test_a_grant_taken_away_while_a_file_is_on_its_way_cuts_it(
     server: sshd.Server, house: House
 ) -> None:

@@ -206,6 +206,7 @@ def served(world: worlds.World, version: str, name: str, where: str | None = Non
     for offset in range(0, listing.total, 7):
         page = world.page(APPLICATION, version, collection, listing.page(offset, 7))
         body = b"[" + page.between.join(page.parts) + b"]"
+        body = body.replace(rendering.NEXT_BYTE, page.following)
         found += orjson.loads(body.replace(rendering.RESOURCES_BYTE, b"r"))
     assert len(found) == listing.total
     return found

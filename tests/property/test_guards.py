@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from rosterd import configs, documents, errors, listings, plans, worlds
-from rosterd.oneroster import model
+from rosterd.oneroster import model, rendering
 from rosterd.plans import guarding
 from tests.property import nights
 from tests.property import rosters_strategies as made
@@ -61,13 +61,9 @@ def answers(world: worlds.World, application: str) -> list[bytes]:
             rows = listing.page(0, max(1, listing.total))
             collection = model.LISTINGS[name].collection
             records = world.page(application, version, collection, rows)
-            found.append(b"".join(bytes(part) for part in _parts(records)))
+            body = records.between.join(records.parts)
+            found.append(body.replace(rendering.NEXT_BYTE, records.following))
     return found
-
-
-def _parts(records: Any) -> Any:
-    """Parts in a list, or in what a page is made of."""
-    return getattr(records, "parts", records)
 
 
 class Twins:

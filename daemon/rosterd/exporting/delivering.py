@@ -353,7 +353,9 @@ def template_of(
 
 
 def same_grant(held: worlds.World, now: worlds.World, target: documents.SftpTarget) -> bool:
-    """Whether the config of `now` lets the same leave for the same place as the one held."""
+    """Whether the config of `now`, on its day, lets the same leave for the same place as the one
+    held.
+    """
     if held is now:
         return True
     with contextlib.suppress(errors.InputError):
@@ -361,6 +363,7 @@ def same_grant(held: worlds.World, now: worlds.World, target: documents.SftpTarg
         return (
             wanted(now, target.name) == target
             and held.grant(name) == now.grant(name)
+            and now.view(name).refusal is None
             and template_of(held, target) == template_of(now, target)
         )
     return False

@@ -59,7 +59,26 @@ class Handing:
             )
         picture = world.picture(application, version)
         async with self._one:
-            return await asyncio.to_thread(self._zipped, picture, template, version)
+            out = await asyncio.to_thread(self._zipped, picture, template, version)
+        if not self._same(world, application, form):
+            out.close()
+            raise errors.TemporaryError(
+                f"cannot hand out files of {application}: what it gets, or in which form, changed"
+                " while they were made; ask again"
+            )
+        return out
+
+    def _same(self, world: worlds.World, application: str, form: str) -> bool:
+        """Whether what was made of `world` may still leave: to make it can take minutes."""
+        now = self._served.current
+        try:
+            return (
+                world.grant(application) == now.grant(application)
+                and now.view(application).refusal is None
+                and _template(_ready(world), form) == _template(_ready(now), form)
+            )
+        except errors.RosterdError:
+            return False
 
     def _zipped(
         self,
