@@ -46,6 +46,8 @@ class Readings:
     loops: Iterable[str]
     suspended: datetime | None = None
     """Since when the repository says `suspended`."""
+    unmet: Iterable[str] = ()
+    """Targets whose delivery waits for what the application needs."""
     held: int = 0
     blocked: int = 0
 
@@ -158,6 +160,15 @@ def _data(read: Readings) -> Iterator[Metric]:
         for key, moment in sorted(times.items()):
             family.add_metric([key], moment.timestamp())
         yield family
+    unmet = GaugeMetricFamily(
+        "rosterd_export_held",
+        "1 for a target whose delivery waits until the application's needs are met.",
+        labels=["target"],
+    )
+    waiting, config = set(read.unmet), read.world.config
+    for target in sorted(config.targets) if config is not None else ():
+        unmet.add_metric([target], float(target in waiting))
+    yield unmet
     generation = read.world.generation
     published = read.world.published.get(generation.number) if generation is not None else None
     yield _moment(

@@ -152,6 +152,7 @@ def _tasks(daemon: Daemon) -> list[asyncio.Task[None]]:
         "reconciling": daemon.reconciling.run(),
         "importing": daemon.importing.run(),
         "exporting": daemon.exporting.run(),
+        "sanity checks": daemon.examining.run(),
         "requesting": daemon.requesting.run(),
         "links": daemon.links.run(),
         "ledger": daemon.book.run(),

@@ -66,6 +66,7 @@ class Desk(operators_dossiers.Dossiers, operators_looking.Looking):
         self.requests: planned.Requests = {"on": False, "problem": "", "forge": "", "open": []}
         self.guards: desk.Guards = {
             "holds": [], "blocks": [], "suspended": None, "frozen": None,
+            "unmet": [],
         }  # fmt: skip
         self.served: desk.Served = {
             "ready": True,

@@ -1,5 +1,6 @@
 """The part of the operators' desk that looks at records: a few of an invented district."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rosterd import errors
@@ -96,3 +97,46 @@ class Looking:
             "shared": [],
             "warnings": [],
         }
+
+    async def sanity(self, application: str, who: str, *, samples: bool) -> desk.Checked:
+        found: desk.Check = {
+            "check": "classes-without-teachers",
+            "title": "classes without a teacher",
+            "severity": "error",
+            "collection": "classes",
+            "count": 3,
+            "before": 1,
+            "difference": 2,
+            "since": "2026-10-05T05:31:00+00:00",
+            "sample": ["class <b>7</b>"] if samples else [],
+        }
+        withheld: desk.Check = {
+            **found,
+            "check": "users-without-email",
+            "title": "users without an email address",
+            "severity": "warning",
+            "collection": "users",
+            "count": None,
+            "before": None,
+            "difference": None,
+            "sample": [],
+        }
+        return {
+            "application": application,
+            "generation": 41,
+            "commit": "3f5d8a1c9e7b2046a1d4c8e5f0b7a9d6c3e2f1a0",
+            "time": "2026-10-05T05:31:02+00:00",
+            "previous": "2026-10-04T05:31:02+00:00",
+            "findings": [found, withheld],
+            "unmet": ["classes-without-teachers: 3"],
+        }
+
+    async def sanity_runs(self, application: str, limit: int) -> Sequence[desk.SanityRun]:
+        return [
+            {
+                "generation": 41,
+                "commit": "3f5d8a1c9e7b2046a1d4c8e5f0b7a9d6c3e2f1a0",
+                "time": "2026-10-05T05:31:02+00:00",
+                "counts": {"classes-without-teachers": 3, "users-without-email": None},
+            }
+        ]

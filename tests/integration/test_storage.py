@@ -15,7 +15,7 @@ import apsw
 import pytest
 
 from rosterd import chain, errors, storage
-from rosterd.storage import connecting, sqlite
+from rosterd.storage import checking, connecting, sqlite
 
 NOON = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
 APPLIED = storage.Applied(
@@ -710,3 +710,37 @@ def test_what_receivers_were_told_survives_a_restart(opener: Opener) -> None:
     assert [each.receiver for each in store.notices()] == ["webhook:ops"]
     assert store.receivers() == []
     store.close()
+
+
+SANITY = storage.SanityRun(
+    "math", 4, "a" * 40, "17", NOON, {"students-without-grades": 3, "users-without-email": None}
+)
+
+
+def test_runs_of_sanity_checks_survive_a_restart_the_newest_first(opener: Opener) -> None:
+    store = opener()
+    later = replace(SANITY, generation=5, revision="18", time=NOON + timedelta(days=1))
+    store.keep_sanity(SANITY)
+    store.keep_sanity(replace(SANITY, application="art"))
+    store.keep_sanity(later)
+    store.close()
+    store = opener()
+
+    assert store.sanity_runs("math") == [later, SANITY]
+    assert store.sanity_runs("math", 1) == [later]
+    assert list(store.sanity_runs("math")[0].counts) == list(SANITY.counts)
+    assert store.last_sanity() == {"math": later, "art": replace(SANITY, application="art")}
+    store.forget_sanity(["math"])
+    assert store.sanity_runs("art") == []
+    assert len(store.sanity_runs("math")) == 2
+    store.close()
+
+
+def test_of_each_application_only_the_newest_runs_stay(store: storage.Store) -> None:
+    store.keep_sanity(replace(SANITY, application="art"))
+    for number in range(checking.KEPT + 3):
+        store.keep_sanity(replace(SANITY, generation=number))
+
+    kept = store.sanity_runs("math", 1000)
+    assert [each.generation for each in kept] == list(range(checking.KEPT + 2, 2, -1))
+    assert len(store.sanity_runs("art")) == 1

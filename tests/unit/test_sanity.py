@@ -1,10 +1,11 @@
 """Each check finds what it names, in a district where everybody is known."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from rosterd import access, pictures, rosters, sanity
+from rosterd.documents import values
 from tests.unit import districts
 
 FOUND: dict[str, set[str]] = {
@@ -143,3 +144,7 @@ def test_a_sample_is_short_and_a_count_is_whole() -> None:
 def test_a_check_that_is_not_there_is_named() -> None:
     with pytest.raises(KeyError, match="no-such-check"):
         sanity.report(picture(), ["no-such-check"])
+
+
+def test_documents_name_the_checks_that_there_are() -> None:
+    assert get_args(values.Check) == tuple(sanity.CHECKS)

@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "select": ("rosterd.cli.looking", "select"),
     "find": ("rosterd.cli.looking", "find"),
     "explain": ("rosterd.cli.looking", "explain"),
-    "sanity": ("rosterd.cli.looking", "sanity"),
+    "sanity": ("rosterd.cli.sanity", "sanity"),
     "export": ("rosterd.cli.exports", "export"),
     "sftp": ("rosterd.cli.exports", "sftp"),
     "secret": ("rosterd.cli.exports", "secret"),

@@ -71,6 +71,12 @@ def show(guards: dict[str, Any]) -> None:
             ],
             below=["reason"],
         )
+    if guards["unmet"]:
+        click.echo("\nDeliveries that wait until the application gets what it needs:")
+        tables.show(
+            ["target", "waits for"],
+            [(each["target"], "; ".join(each["why"])) for each in guards["unmet"]],
+        )
     for each in guards["holds"]:
         _show_hold(each)
     if guards["holds"]:

@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 import click
 
-from rosterd import errors
 from rosterd.cli import asking, tables, wording
 
 COLLECTIONS = (
@@ -196,53 +195,3 @@ def _rows(rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _details(details: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in details.items())
-
-
-# ---------------------------------------------------------------- sanity
-
-
-@click.command()
-@click.argument("application")
-@click.option(
-    "--check", "checks", multiple=True, metavar="NAME", help="Only this check; repeatable."
-)
-@asking.settings_option
-@asking.json_option
-def sanity(application: str, checks: tuple[str, ...], settings_path: Path, as_json: bool) -> None:
-    """Say what a vendor would trip over in what APPLICATION sees.
-
-    Exit status: 0 when no check of the severity error found anything, 1 otherwise.
-    """
-    answer = asking.call(
-        settings_path, "GET", f"/v1/applications/{quote(application, safe='')}/sanity"
-    )
-    findings = answer["findings"]
-    if unknown := {*checks} - {each["check"] for each in findings}:
-        known = ", ".join(each["check"] for each in findings)
-        raise errors.InputError(f"cannot run {min(unknown)}: the checks are {known}")
-    if checks:
-        findings = [each for each in findings if each["check"] in checks]
-    if as_json:
-        wording.print_json({**answer, "findings": findings})
-    else:
-        tables.show(
-            ["check", "severity", "found", "before", "for example"],
-            [
-                (
-                    each["check"],
-                    each["severity"],
-                    "withheld" if each["count"] is None else each["count"],
-                    _before(each.get("before")),
-                    ", ".join(each["sample"]),
-                )
-                for each in findings
-            ],
-            right=["found", "before"],
-            below=["for example"],
-        )
-    if any(each["count"] and each["severity"] == "error" for each in findings):
-        raise SystemExit(1)
-
-
-def _before(count: object) -> object:
-    return "" if count is None else count

@@ -240,6 +240,24 @@ def needs_are_met(draft: drafts.Draft) -> Problems:
                     yield located.problem((), message, code="needs", severity="warning")
 
 
+def holding_has_a_reason(draft: drafts.Draft) -> Problems:
+    """A target that waits for needs that nobody wrote down looks guarded and is not."""
+    listings = draft.named(documents.Listing)
+    applications = draft.named(documents.Application)
+    for located, target in draft.located(documents.SftpTarget):
+        application = applications.get(target.application)
+        if not target.export.hold_until_needs_met or application is None:
+            continue
+        listing = listings.get(application.listing or "")
+        if listing is None or listing.needs is None:
+            message = (
+                "there is nothing to wait for: the application has no catalogue entry with needs;"
+                " write them there, or leave this out"
+            )
+            loc = ("export", "holdUntilNeedsMet")
+            yield located.problem(loc, message, code="needs", severity="warning")
+
+
 CHECKS: tuple[Callable[[drafts.Draft], Problems], ...] = (
     repository_is_described,
     references_lead_somewhere,
@@ -259,6 +277,7 @@ CHECKS: tuple[Callable[[drafts.Draft], Problems], ...] = (
     sources_keep_apart,
     former_names_are_free,
     needs_are_met,
+    holding_has_a_reason,
 )
 
 

@@ -81,7 +81,7 @@ def masks_fit(draft: drafts.Draft) -> Problems:
             if name in withheld:
                 message = f"{name} is withheld; nothing is left to mask"
                 yield located.problem(loc, message, code="mask")
-            elif _is_hidden(name) and name not in (rules.fields.share or ()):
+            elif model.hidden(name) and name not in (rules.fields.share or ()):
                 message = f"{name} is never sent; name it in share before masking it"
                 yield located.problem(loc, message, code="mask")
             elif _known(collection, member) and mask not in _kinds_masks(collection, member):
@@ -104,7 +104,7 @@ def only_hidden_fields_are_shared(draft: drafts.Draft) -> Problems:
             if name in withheld:
                 message = f"{name} is withheld and shared; decide for one"
                 yield located.problem(loc, message, code="share")
-            elif _known(collection, member) and not _is_hidden(name):
+            elif _known(collection, member) and not model.hidden(name):
                 message = f"{name} is sent anyway; share names what is hidden otherwise"
                 yield located.problem(loc, message, code="share")
 
@@ -147,15 +147,6 @@ def _known(collection: str, member: str) -> bool:
         return True
     field = model.COLLECTIONS[collection].field(member)
     return field is not None and "1.2" in field.versions
-
-
-def _is_hidden(name: str) -> bool:
-    collection, _, member = name.partition(".")
-    return (
-        name in model.HIDDEN
-        or member.startswith("metadata.")
-        or (f"{collection}.{member.partition('.')[0]}" in model.HIDDEN)
-    )
 
 
 def _required(collection: str, version: str) -> frozenset[str]:

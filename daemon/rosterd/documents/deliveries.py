@@ -98,6 +98,9 @@ class Export(values.Model):
     """Time of delivery, in quotes, such as "05:30"."""
     timezone: values.Timezone | None = None
     """Where that time is read; the repository's timezone when left out."""
+    hold_until_needs_met: bool = False
+    """Whether a delivery waits while what the application's catalogue entry says under needs is not
+    so. It leaves by itself once it is."""
     empty_files: Literal["omit", "header-only"] = "omit"
     """What becomes of a file without rows: left out and said to be absent, or sent as its header.
     A template of templates/ says so itself."""

@@ -27,6 +27,8 @@ class Needs(values.Model):
     """Collections that it reads."""
     fields: values.Several[values.FieldName] | None = None
     """Fields that must not be withheld, such as users.email."""
+    zero: values.Several[values.Check] | None = None
+    """Sanity checks that must find nothing in what it gets, such as classes-without-teachers."""
 
 
 class Listing(values.Document):

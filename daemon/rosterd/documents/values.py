@@ -40,6 +40,29 @@ Collection = Literal[
     "demographics",
     "resources",
 ]
+Check = Literal[
+    "students-without-grades",
+    "students-without-enrollments",
+    "teachers-without-enrollments",
+    "students-without-teachers",
+    "classes-without-periods",
+    "classes-without-students",
+    "classes-without-teachers",
+    "courses-without-classes",
+    "users-without-primary-role",
+    "users-without-email",
+    "emails-used-twice",
+    "usernames-used-twice",
+    "users-without-identifier",
+    "grades-outside-the-vocabulary",
+    "guardians-of-nobody",
+    "students-without-demographics",
+    "classes-without-terms",
+    "classes-in-ended-terms",
+    "terms-without-parent",
+    "schools-without-classes",
+]
+"""Names of the sanity checks; what they look for stands in `sanity`, which lies above."""
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 DAYS: tuple[Day, ...] = (
     "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",

@@ -173,6 +173,10 @@ class Exporting:
         """Names that documents use or values are kept under."""
         return await self._secrets.names(self._served.current.config)
 
+    def unmet(self) -> Mapping[str, tuple[str, ...]]:
+        """Target -> what the application needs and does not get, where a delivery waits for it."""
+        return dict(self._deliveries.unmet)
+
     def upcoming(self) -> Mapping[str, datetime]:
         """Target -> its next slot, for those that deliver by days and time."""
         return self._scheduler.upcoming()
@@ -192,6 +196,7 @@ class Exporting:
         now = self._clock()
         if world is not self._seen:
             self._seen, self._acted = world, now
+            self._deliveries.unmet.clear()  # whoever is still held finds out anew
             await owing.forget_bases(self._state, world.config.targets.values())
         for one in self._underway.values():
             if not delivering.same_grant(one.world, world, one.target):

@@ -33,7 +33,7 @@ from rosterd import (
     storage,
     worlds,
 )
-from rosterd.exporting import bundles, customs, deltas, standing
+from rosterd.exporting import bundles, customs, deltas, meeting, standing
 
 _log = logging.getLogger(__name__)
 
@@ -106,6 +106,7 @@ class Deliveries:
         self._clock = clock
         self._leaving = leaving
         self._making = asyncio.Lock()
+        self.unmet: dict[str, tuple[str, ...]] = {}  # target -> what its last try waited for
         self._threads = _threads()
 
     def open(self) -> None:
@@ -133,6 +134,8 @@ class Deliveries:
         except errors.TemporaryError as error:
             run = await self._reload(run, "failed", str(error))
         except errors.RosterdError as error:
+            if isinstance(error, meeting.Unmet):
+                self.unmet[target] = error.broken
             run = await self._reload(run, "refused", str(error))
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the other deliveries
             # where it happened, without the values: they may name a pupil
@@ -211,10 +214,8 @@ class Deliveries:
         async with self._making:
             while True:
                 world, target = self._now(name)
-                view = world.view(target.application)
-                reason = bundles.refusal(view, before.counts())
-                if reason is not None:
-                    raise errors.InputError(f"cannot deliver to {name}: {reason}")
+                await meeting.meet(world, target, before.counts(), self._in_thread)
+                self.unmet.pop(name, None)
                 delta, noted = standing.content(world, target, slot, before)
                 if delta is not None and delta.empty:
                     return _Made(world, target, None, None)

@@ -64,6 +64,17 @@ HIDDEN: frozenset[str] = frozenset(
 )
 
 
+def hidden(name: str) -> bool:
+    """Whether a member, as "users.metadata.bus", is only sent where it is shared by name."""
+    collection, _, member = name.partition(".")
+    return (
+        name in HIDDEN
+        or member.startswith("metadata.")
+        or f"{collection}.{member.partition('.')[0]}" in HIDDEN
+    )
+
+
+
 @functools.cache
 def required(collection: str, version: str) -> frozenset[str]:
     """Members that a body of this version must have, `sourcedId` among them."""

@@ -7,7 +7,16 @@ a small desk that names what it needs; the whole is all of them at once.
 
 from dataclasses import dataclass
 
-from rosterd.operating import applications, dossiers, exports, looking, records, rosters, standing
+from rosterd.operating import (
+    applications,
+    checks,
+    dossiers,
+    exports,
+    looking,
+    records,
+    rosters,
+    standing,
+)
 
 __all__ = ["Operating"]
 
@@ -19,6 +28,7 @@ class Operating(
     dossiers.Dossiers,
     rosters.Rosters,
     looking.Looking,
+    checks.Checks,
     exports.Exports,
     records.Records,
 ):

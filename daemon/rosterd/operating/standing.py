@@ -94,6 +94,10 @@ class Standing:
             "blocks": guards.blocks(world),  # type: ignore[typeddict-item]  # the same
             "suspended": guards.suspended(world, self.exports_loop.waiting),  # type: ignore[typeddict-item]  # the same
             "frozen": guards.frozen(world, self.clock()),
+            "unmet": [
+                {"target": name, "why": list(why)}
+                for name, why in sorted(self.exports_loop.unmet().items())
+            ],
         }
 
     def _endings(self) -> list[desk.Ending]:
@@ -130,6 +134,7 @@ class Standing:
                 suspended=self._suspended(),
                 held=len(self.served.current.holds),
                 blocked=len(self.served.current.blocks),
+                unmet=self.exports_loop.unmet(),
             )
         )
 

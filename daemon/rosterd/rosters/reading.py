@@ -97,6 +97,10 @@ class Roster:
         self._roleless: FrozenBitMap | None = None
         self._behind: dict[tuple[str, str, int], FrozenBitMap] = {}
 
+    def apart(self) -> "Roster":
+        """The same roster with memories of its own, for long work on another thread."""
+        return Roster(self._backing)
+
     def gone(self, collection: str) -> FrozenBitMap:
         """Rows of records that were delivered once and are not active any more."""
         every = BitMap(range(self._backing.size(collection)))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from rosterd.storage import sqlite
+from rosterd.storage.checking import SanityRun
 from rosterd.storage.guarded import Block, Guards, Hold, Renames
 from rosterd.storage.incoming import Held, Kept, Pull
 from rosterd.storage.mailing import Notice, Receiver, RevealLink
@@ -62,6 +63,7 @@ __all__ = [
     "RevealLink",
     "Run",
     "RunState",
+    "SanityRun",
     "Secret",
     "Storage",
     "Store",

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Protocol
 
 from rosterd import errors
-from rosterd.storage import guarded, incoming, mailing, records, shown
+from rosterd.storage import checking, guarded, incoming, mailing, records, shown
 
 Writes = Mapping[tuple[str, str], bytes | None]
 """(application, part) of what applications hold -> its bytes; None takes it away."""
@@ -24,7 +24,14 @@ class Conflict(errors.TemporaryError):
     """The store holds something else than the caller took for granted: look again, then decide."""
 
 
-class Store(shown.Shown, guarded.Guarded, incoming.Incoming, mailing.Mailing, Protocol):
+class Store(
+    shown.Shown,
+    guarded.Guarded,
+    incoming.Incoming,
+    mailing.Mailing,
+    checking.Checking,
+    Protocol,
+):
     """The state, apart from the rosters themselves."""
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 from rosterd.storage import connecting, protocol
 from rosterd.storage.sqlite import (
     bases,
+    checking,
     configs,
     credentials,
     generations,
@@ -41,5 +42,6 @@ class _Sqlite(
     receiving.Receiving,
     incoming.Incoming,
     mailing.Mailing,
+    checking.Checking,
 ):
     """Every subject's methods on one connection."""

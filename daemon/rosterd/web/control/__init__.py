@@ -22,6 +22,7 @@ from rosterd.web import accesses
 from rosterd.web import desk as desks
 from rosterd.web.control import (
     applications,
+    checks,
     endpoints,
     exports,
     looking,
@@ -40,6 +41,7 @@ ENDPOINTS: Final = (
     *applications.ENDPOINTS,
     *rosters.ENDPOINTS,
     *looking.ENDPOINTS,
+    *checks.ENDPOINTS,
     *exports.ENDPOINTS,
     *records.ENDPOINTS,
 )

@@ -160,6 +160,13 @@ class Suspended(TypedDict):
     """Targets that are owed a delivery."""
 
 
+class Unmet(TypedDict):
+    """A delivery that waits until the application gets what it needs."""
+
+    target: str
+    why: list[str]
+
+
 class Guards(TypedDict):
     """What keeps applications, or everything, from going on."""
 
@@ -168,6 +175,7 @@ class Guards(TypedDict):
     suspended: Suspended | None
     frozen: str | None
     """Name of the freeze that is on."""
+    unmet: list[Unmet]
 
 
 class Status(TypedDict):
