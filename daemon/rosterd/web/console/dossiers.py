@@ -54,6 +54,14 @@ async def _credentials(asked: pages.Asked) -> pages.Context:
     return {**told, "credentials": await asked.desk.reveal(asked.name, asked.who.name)}
 
 
+async def _sanity(asked: pages.Asked) -> pages.Context:
+    """What a vendor would trip over; ids of records are for operators."""
+    told = await _told(asked)
+    samples = asked.who.may("operator")
+    findings = await asked.desk.sanity(asked.name, asked.who.name, samples=samples)
+    return {**told, "findings": findings}
+
+
 async def _test(asked: pages.Asked) -> pages.Context:
     """Sign in at one of its targets, as deliveries do."""
     told = await _told(asked)
@@ -78,6 +86,7 @@ PAGES: Final = (
         method="POST",
         under="/",
     ),
+    pages.Page(f"{_PATH}/sanity", "application.html", _sanity, method="POST", under="/"),
     pages.Page(
         f"{_PATH}/test", "application.html", _test, role="operator", method="POST", under="/"
     ),
