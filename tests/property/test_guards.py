@@ -380,3 +380,29 @@ async def test_a_day_that_cannot_be_kept_ends_grants_all_the_same() -> None:
     assert await twins.tight.turn_day(_nothing)
     assert twins.tight.current.today == clock().date()
     assert twins.tight.current.view("one").refusal == "its permission expired on 2026-03-01"
+
+
+@pytest.mark.parametrize("half", [True, False])
+async def test_half_a_roster_in_the_place_of_a_lost_one_is_served_to_nobody_unasked(
+    half: bool,
+) -> None:
+    clock, twins, grants = await narrow()
+    before = twins.tight.current
+    lost = worlds.Worlds(before.derived(generation=None, _views={}), clock)
+    records = {name: list(each) for name, each in districts.records().items()}
+    if half:
+        records["enrollments"] = records["enrollments"][:1]
+    pages = nights.District(records, {}, Random(1)).pages()
+    pages.number = 2
+
+    world = await lost.propose_generation(pages, _nothing)
+
+    assert set(world.holds) == (set(APPLICATIONS) if half else set())
+    assert (world.view("one").refusal is None) is not half
+    if half:
+        right = worlds.waiting(world, "one").release
+        config = config_of(grants, TIGHT, release=(right,))
+        await lost.propose_config(config, "c", _nothing)
+        assert set(lost.current.holds) == {"two", "three"}
+        assert lost.current.view("one").refusal is None
+        assert answers(lost.current, "one")

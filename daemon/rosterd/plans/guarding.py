@@ -126,6 +126,15 @@ def judge(
     return Verdict("hold", moved, over) if over else Verdict("free", moved)
 
 
+def unlike(before: Mapping[str, int], after: access.View, limits: documents.Limits) -> bool:
+    """Whether a view has too many or too few records, where of the former one nothing is known but
+    how many it had, by collection.
+    """
+    pairs = ((name, number, len(after.rows[name])) for name, number in before.items())
+    moved = (Moved(name, was, max(0, now - was), max(0, was - now)) for name, was, now in pairs)
+    return any(_exceeds(each, after, limits) for each in moved)
+
+
 def _exceeds(each: Moved, after: access.View, limits: documents.Limits) -> bool:
     if each.lost and not after.rows[each.collection]:
         return True  # emptied without a word: held, whatever the limits

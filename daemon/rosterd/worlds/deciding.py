@@ -108,6 +108,8 @@ def _held(case: _Case) -> worlds.Hold | None:
     hold, kept = old.holds.get(name), old.of(name)
     if hold is not None and hold.lost is not None:
         return _still_lost(case, hold, hold.lost)
+    if old.generation is None and hold is None:
+        return _unlike(case)
     verdict = case.judged(new)
     if verdict.outcome == "free":
         return None
@@ -158,6 +160,21 @@ def _takes(case: _Case) -> bool:
     if set(exposing.fields(before, now)[1]) & set(exposing.fields(seen, now)[1]):
         return True
     return any((seen.rows[each] & before.rows[each]) - now.rows[each] for each in now.rows)
+
+
+def _unlike(case: _Case) -> worlds.Hold | None:
+    """The roster that was served cannot be opened any more, and another one was built from nothing.
+    Its rows say nothing of what an application held; how many there are does.
+    """
+    old, new, name = case.old, case.new, case.name
+    holding, after = old.held.get(name), new.newest(name)
+    if holding is None or holding.kinds is not None or after.refusal is not None:
+        return None  # it begins, or it ends
+    before = {each: len(rows) for each, rows in holding.rows.items()}
+    if not guarding.unlike(before, after, case.limits):
+        return None
+    kept = old.derived(held={name: holding}, holds={}, blocks={})
+    return worlds.Hold(kept, case.now, case.former, LOST, max(old.published, default=0))
 
 
 def _still_lost(case: _Case, hold: worlds.Hold, number: int) -> worlds.Hold | None:
