@@ -7,7 +7,10 @@ told with what to start.
 
 import asyncio
 import contextlib
+import itertools
 import os
+import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,8 @@ import click
 from rosterd import errors
 from rosterd import settings as settings_module
 
+_SHORT = 1.0
+"""Seconds after which a person begins to wonder."""
 DEFAULT_SETTINGS = Path("/etc/rosterd/rosterd.toml")
 
 settings_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
@@ -106,6 +111,33 @@ async def _call(socket: Path, method: str, path: str, json: Any, wait: float) ->
 
 
 @contextlib.asynccontextmanager
+async def _patience() -> AsyncIterator[None]:
+    """Shows a person at a terminal that something long goes on, and takes it away again."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    turning = asyncio.create_task(_turn())
+    try:
+        yield
+    finally:
+        turning.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await turning
+
+
+async def _turn() -> None:
+    started = time.monotonic()
+    await asyncio.sleep(_SHORT)
+    try:
+        for sign in itertools.cycle("|/-\\"):
+            passed = time.monotonic() - started
+            click.echo(f"\r{sign} asking the daemon, {passed:.0f} s ", nl=False, err=True)
+            await asyncio.sleep(0.2)
+    finally:
+        click.echo("\r\x1b[K", nl=False, err=True)
+
+
+@contextlib.asynccontextmanager
 async def _reaching(
     socket: Path, method: str, path: str, json: Any, wait: float
 ) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -115,6 +147,7 @@ async def _reaching(
     try:
         async with (
             aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
+            _patience(),
             session.request(method, f"http://rosterd{path}", json=json) as response,
         ):
             yield response
