@@ -20,7 +20,6 @@ from rosterd import (
     credentials,
     disclosures,
     errors,
-    examining,
     exporting,
     generations,
     git,
@@ -68,7 +67,6 @@ class Daemon:
     reconciling: reconciling.Reconciling
     importing: importing.Importing
     exporting: exporting.Exporting
-    examining: examining.Examining
     requesting: requesting.Requesting
     links: revealing.Links
     book: ledger.Ledger
@@ -112,8 +110,8 @@ async def build(
         reconciling=loops.reconciling,
         importing=loops.importing,
         exporting=loops.exporting,
-        examining=loops.examining,
         requesting=loops.requesting,
+        links=links,
         book=state.book,
         watch=state.watch,
         leaving=state.leaving,
@@ -187,7 +185,6 @@ def _desk(
         imports_loop=loops.importing,
         releases=releasing.Releasing(machine, state.store, now),
         exports_loop=loops.exporting,
-        checks_loop=loops.examining,
         requests_loop=loops.requesting,
         keys=state.keys,
         blocking=blocking.Blocking(state.store, state.served, state.keys, now, state.watch),
@@ -214,7 +211,6 @@ class _Loops:
     reconciling: reconciling.Reconciling
     importing: importing.Importing
     exporting: exporting.Exporting
-    examining: examining.Examining
     requesting: requesting.Requesting
 
     def hooked(self) -> None:
@@ -254,7 +250,6 @@ def _loops(machine: settings.Settings, state: _State) -> _Loops:
             leaving=state.leaving,
             clock=now,
         ),
-        examining.Examining(state.served, state.store, now),
         requesting.Requesting(machine, state.store, state.served, now),
     )
 

@@ -42,6 +42,15 @@ class Dossiers:
             ],
         }  # fmt: skip
 
+    async def write(
+        self, application: str, template: str, to: str | None, who: str, *, preview: bool
+    ) -> desk.Letter:
+        return {
+            "application": application, "template": template, "contact": 1,
+            "to": to or "onboarding@galaxy.example.com", "subject": "Math Galaxy is enabled",
+            "text": "Hello", "sent": not preview, "link_ends": None,
+        }  # fmt: skip
+
     async def accesses(self, limit: int, application: str | None) -> Sequence[desk.Used]:
         found: list[desk.Used] = [
             {

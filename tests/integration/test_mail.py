@@ -75,7 +75,7 @@ async def listening(
         )
     finally:
         server.close()
-        conversations = asyncio.all_tasks() - before
+        conversations = asyncio.all_tasks() - before - {asyncio.current_task()}
         for conversation in conversations:
             conversation.cancel()
         await asyncio.gather(*conversations, return_exceptions=True)

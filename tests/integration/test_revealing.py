@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from aiohttp import test_utils
+from aiohttp import test_utils, web
 
 from rosterd import errors, revealing, settings, worlds
 from rosterd.web import app as web_app
@@ -23,7 +23,7 @@ from tests.integration import vendors
 class Site:
     service: vendors.Service
     links: revealing.Links
-    client: test_utils.TestClient[object, object]
+    client: test_utils.TestClient[web.Request, web.Application]
 
     async def link(self, application: str = "everything") -> str:
         """The path of a new link."""
@@ -52,7 +52,7 @@ async def serving(folder: Path, listen: settings.Listen | None = None) -> AsyncI
         await server.start_server(access_log=None)  # as `web_app.runner` does
         sweeping = asyncio.create_task(links.run())
         async with test_utils.TestClient(server) as client:
-            yield Site(service, links, client)  # type: ignore[arg-type]  # of any application
+            yield Site(service, links, client)
         sweeping.cancel()
         await asyncio.gather(sweeping, return_exceptions=True)
 
@@ -137,8 +137,8 @@ async def test_what_was_disabled_and_enabled_again_needs_a_new_link(site: Site) 
     off = {**vendors.VENDORS, "everything": vendors.Vendor(enabled="false")}
     await site.service.serve(vendors.config(off))
     async with asyncio.timeout(10):
-        while await site.service.storage.run(lambda store: store.reveal_links()):
-            await asyncio.sleep(0)  # noqa: ASYNC110 - the store has no event to wait for
+        while await site.service.storage.run(lambda store: store.reveal_links()):  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0)
     await site.service.serve(vendors.config())
     assert (await site.ask("POST", link))[0] == 410
 

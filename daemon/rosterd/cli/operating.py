@@ -13,6 +13,7 @@ from rosterd.cli import (
     catalogue,
     guarding,
     incoming,
+    letters,
     looking,
     preparing,
     showing,
@@ -65,6 +66,7 @@ for _command in (
     preparing.remove,
     guarding.block,
     guarding.unblock,
+    letters.email,
 ):
     app.add_command(_command)
 

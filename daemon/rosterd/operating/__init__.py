@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from rosterd.operating import (
     applications,
-    checks,
     dossiers,
     exports,
+    letters,
     looking,
     records,
     rosters,
@@ -28,8 +28,8 @@ class Operating(
     dossiers.Dossiers,
     rosters.Rosters,
     looking.Looking,
-    checks.Checks,
     exports.Exports,
     records.Records,
+    letters.Letters,
 ):
     """Implements web.desk.Desk."""

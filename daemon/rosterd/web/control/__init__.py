@@ -22,9 +22,9 @@ from rosterd.web import accesses
 from rosterd.web import desk as desks
 from rosterd.web.control import (
     applications,
-    checks,
     endpoints,
     exports,
+    letters,
     looking,
     records,
     rosters,
@@ -41,8 +41,8 @@ ENDPOINTS: Final = (
     *applications.ENDPOINTS,
     *rosters.ENDPOINTS,
     *looking.ENDPOINTS,
-    *checks.ENDPOINTS,
     *exports.ENDPOINTS,
+    *letters.ENDPOINTS,
     *records.ENDPOINTS,
 )
 

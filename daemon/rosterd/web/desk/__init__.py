@@ -8,7 +8,6 @@ as JSON; times are ISO 8601 in UTC, and nothing in them names a person of a rost
 from typing import Protocol
 
 from rosterd.web.desk.applications import Application, Applications, Level
-from rosterd.web.desk.checks import Check, Checked, Checks, SanityRun
 from rosterd.web.desk.dossiers import Dossier, Dossiers, Listed, Paper, Seen, Target, Used
 from rosterd.web.desk.exports import Export, Exports, Secret, Tested
 from rosterd.web.desk.looking import (
@@ -48,9 +47,6 @@ __all__ = [
     "Application",
     "Applications",
     "Blocked",
-    "Check",
-    "Checked",
-    "Checks",
     "Condition",
     "Desk",
     "Dossier",
@@ -82,7 +78,6 @@ __all__ = [
     "Review",
     "Rosters",
     "Row",
-    "SanityRun",
     "Secret",
     "Seen",
     "Served",
@@ -97,9 +92,7 @@ __all__ = [
 ]
 
 
-class Desk(
-    Standing, Applications, Dossiers, Rosters, Looking, Checks, Exports, Records, Protocol
-):
+class Desk(Standing, Applications, Dossiers, Rosters, Looking, Exports, Records, Protocol):
     """The daemon, as far as operators may reach it.
 
     Methods raise errors.InputError for a name that is not there, errors.UnsafePlan when a person
