@@ -195,17 +195,17 @@ def _picked(name: str, selection: Any) -> dict[str, Any]:
 def _draft(form: _Form, listing: desk.Listed | None) -> Draft:
     rules: dict[str, Any] = {"access": form["access"]}
     if form["access"] == "basic":
-        under, where = _several(form["orgs_under"]), form["orgs_where"]
+        under, where = several(form["orgs_under"]), form["orgs_where"]
         rule = {name: value for name, value in (("under", under), ("where", where)) if value}
         rules["orgs"] = {"all": "all", "ids": list(form["org"]), "rule": rule}[form["orgs"]]
         where = form["courses_where"]
         rules["courses"] = {
             "all": "all",
-            "ids": _several(form["courses_ids"]),
+            "ids": several(form["courses_ids"]),
             "rule": {"where": where} if where else {},
         }[form["courses"]]
         rules |= dict.fromkeys(form["on"], True)
-    withheld = _several(form["withhold"])
+    withheld = several(form["withhold"])
     if withheld and form["access"] != "none":
         rules["fields"] = {"withhold": withheld}
     name = form["name"]
@@ -225,7 +225,8 @@ def _draft(form: _Form, listing: desk.Listed | None) -> Draft:
     )
 
 
-def _several(text: str) -> list[str]:
+def several(text: str) -> list[str]:
+    """Words that commas or spaces part."""
     return [word for word in re.split(r"[,\s]+", text) if word]
 
 

@@ -42,11 +42,11 @@ async def _page(asked: pages.Asked) -> pages.Context:
     given = {
         "q": asked.text("q"),
         "only": asked.one_of("only", ONLY, ""),
-        "sort": asked.one_of("sort", _SORTS, ""),
+        "sort": asked.one_of("sort", SORTS, ""),
         "order": asked.one_of("order", ("desc",), ""),
     }
     found = [each for each in every if _matches(each, given["q"]) and _only(each, given["only"])]
-    found.sort(key=_SORTS[given["sort"] or "title"], reverse=given["order"] == "desc")
+    found.sort(key=SORTS[given["sort"] or "title"], reverse=given["order"] == "desc")
     return {
         "rows": found,
         "total": len(every),
@@ -147,7 +147,7 @@ def _title(row: Row) -> tuple[str, str]:
     return row.shown["title"].casefold(), row.shown["name"]
 
 
-_SORTS: Final[Mapping[str, Callable[[Row], Any]]] = {
+SORTS: Final[Mapping[str, Callable[[Row], Any]]] = {
     "": _title,
     "title": _title,
     "state": lambda row: (row.shown["refusal"] or "", row.shown["access"], _title(row)),
