@@ -20,6 +20,7 @@ from rosterd import (
     credentials,
     disclosures,
     errors,
+    examining,
     exporting,
     generations,
     git,
@@ -67,6 +68,7 @@ class Daemon:
     reconciling: reconciling.Reconciling
     importing: importing.Importing
     exporting: exporting.Exporting
+    examining: examining.Examining
     requesting: requesting.Requesting
     links: revealing.Links
     book: ledger.Ledger
@@ -101,7 +103,7 @@ async def build(
         stack.callback(hook.close)
     pulse = _pulse(loops)
     links = revealing.Links(state.store, state.served, state.keys, machine.listen.public_url, now)
-    desk = _desk(machine, state, loops, people=people, pulse=pulse, hook=hook)
+    desk = _desk(machine, state, loops, links=links, people=people, pulse=pulse, hook=hook)
     return Daemon(
         machine=machine,
         store=state.store,
@@ -110,6 +112,7 @@ async def build(
         reconciling=loops.reconciling,
         importing=loops.importing,
         exporting=loops.exporting,
+        examining=loops.examining,
         requesting=loops.requesting,
         links=links,
         book=state.book,
@@ -169,6 +172,7 @@ def _desk(
     state: _State,
     loops: "_Loops",
     *,
+    links: revealing.Links,
     people: operators.Operators,
     pulse: readiness.Pulse,
     hook: hooks.Hooks | None,
@@ -185,8 +189,10 @@ def _desk(
         imports_loop=loops.importing,
         releases=releasing.Releasing(machine, state.store, now),
         exports_loop=loops.exporting,
+        checks_loop=loops.examining,
         requests_loop=loops.requesting,
         keys=state.keys,
+        links=links,
         blocking=blocking.Blocking(state.store, state.served, state.keys, now, state.watch),
         inquiries=disclosures.Inquiries(
             state.store,
@@ -211,6 +217,7 @@ class _Loops:
     reconciling: reconciling.Reconciling
     importing: importing.Importing
     exporting: exporting.Exporting
+    examining: examining.Examining
     requesting: requesting.Requesting
 
     def hooked(self) -> None:
@@ -250,6 +257,7 @@ def _loops(machine: settings.Settings, state: _State) -> _Loops:
             leaving=state.leaving,
             clock=now,
         ),
+        examining.Examining(state.served, state.store, now),
         requesting.Requesting(machine, state.store, state.served, now),
     )
 

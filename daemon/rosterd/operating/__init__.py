@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from rosterd.operating import (
     applications,
+    checks,
     dossiers,
     exports,
     letters,
@@ -28,6 +29,7 @@ class Operating(
     dossiers.Dossiers,
     rosters.Rosters,
     looking.Looking,
+    checks.Checks,
     exports.Exports,
     records.Records,
     letters.Letters,

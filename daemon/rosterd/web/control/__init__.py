@@ -22,6 +22,7 @@ from rosterd.web import accesses
 from rosterd.web import desk as desks
 from rosterd.web.control import (
     applications,
+    checks,
     endpoints,
     exports,
     letters,
@@ -41,6 +42,7 @@ ENDPOINTS: Final = (
     *applications.ENDPOINTS,
     *rosters.ENDPOINTS,
     *looking.ENDPOINTS,
+    *checks.ENDPOINTS,
     *exports.ENDPOINTS,
     *letters.ENDPOINTS,
     *records.ENDPOINTS,

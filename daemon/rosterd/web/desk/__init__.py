@@ -8,8 +8,10 @@ as JSON; times are ISO 8601 in UTC, and nothing in them names a person of a rost
 from typing import Protocol
 
 from rosterd.web.desk.applications import Application, Applications, Level
+from rosterd.web.desk.checks import Check, Checked, Checks, SanityRun
 from rosterd.web.desk.dossiers import Dossier, Dossiers, Listed, Paper, Seen, Target, Used
 from rosterd.web.desk.exports import Export, Exports, Secret, Tested
+from rosterd.web.desk.letters import Letter, Letters
 from rosterd.web.desk.looking import (
     Found,
     Hit,
@@ -47,6 +49,9 @@ __all__ = [
     "Application",
     "Applications",
     "Blocked",
+    "Check",
+    "Checked",
+    "Checks",
     "Condition",
     "Desk",
     "Dossier",
@@ -62,6 +67,8 @@ __all__ = [
     "HeldImport",
     "Hit",
     "Import",
+    "Letter",
+    "Letters",
     "Level",
     "Listed",
     "Looking",
@@ -78,6 +85,7 @@ __all__ = [
     "Review",
     "Rosters",
     "Row",
+    "SanityRun",
     "Secret",
     "Seen",
     "Served",
@@ -92,7 +100,9 @@ __all__ = [
 ]
 
 
-class Desk(Standing, Applications, Dossiers, Rosters, Looking, Exports, Records, Protocol):
+class Desk(
+    Standing, Applications, Dossiers, Rosters, Looking, Checks, Exports, Records, Letters, Protocol
+):
     """The daemon, as far as operators may reach it.
 
     Methods raise errors.InputError for a name that is not there, errors.UnsafePlan when a person
