@@ -3,6 +3,7 @@ server's console is one row of a table here, and people's names go no further th
 """
 
 import csv
+import hashlib
 import json
 import shutil
 import subprocess
@@ -265,6 +266,102 @@ def test_what_left_the_roster_can_be_looked_at(site: Site) -> None:
     assert json.loads(site.run(*words, "--status", "all").out)["total"] == active
     found = site.run(*words, "--status", "departed", "--search", first["sourcedId"])
     assert json.loads(found.out)["total"] == 1
+
+
+# ------------------------------------------------------------ over HTTP, and with bad input
+
+LOOKING = (
+    ("select", {"collection": "orgs", "selection": "all"}),
+    ("find", {"text": "school"}),
+    ("explain", {"application": "everything", "collection": "orgs", "id": "district-1"}),
+    ("roster/orgs", {"limit": 1}),
+)
+
+
+def _post(site: Site, path: str, body: object, token: str) -> processes.Answer:
+    return processes.ask(
+        f"{site.demo.told['console']}/v1/{path}",
+        method="POST",
+        headers={"Authorization": f"Bearer {token}"} if token else {},
+        body=json.dumps(body).encode(),
+    )
+
+
+@pytest.fixture(scope="module")
+def viewer(site: Site) -> str:
+    """The token of somebody who may look at counts only."""
+    token = "viewer-" + "x" * 40
+    line = f"guest viewer {hashlib.sha256(token.encode()).hexdigest()}\n"
+    with (site.demo.folder / "operators").open("a", encoding="utf-8") as file:
+        file.write(line)
+
+    def known() -> bool:
+        answer = processes.ask(
+            f"{site.demo.told['console']}/v1/applications",
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        return answer.status == 200
+
+    processes.until(known, "the viewer is known")
+    return token
+
+
+@pytest.mark.parametrize("path, body", LOOKING)
+def test_single_records_and_guesses_take_the_role_operator(
+    site: Site, viewer: str, path: str, body: object
+) -> None:
+    assert _post(site, path, body, site.demo.told["console_token"]).status == 200
+    assert _post(site, path, body, viewer).status == 403
+    assert _post(site, path, body, "").status == 401
+
+
+@pytest.mark.parametrize(
+    "path, body",
+    [
+        ("select", []),
+        ("select", {"collection": "orgs"}),
+        ("select", {"collection": 7, "selection": "all"}),
+        ("select", {"collection": "orgs", "selection": None}),
+        ("select", {"collection": "orgs", "selection": {"where": 3}}),
+        ("select", {"collection": "orgs", "selection": {"where": "(" * 900}}),
+        ("select", {"collection": "orgs", "selection": json.loads("[" * 900 + "]" * 900)}),
+        ("select", {"collection": "orgs", "selection": "type='\ud800'"}),
+        ("select", {"collection": "users", "selection": {"roles": ["no such role"]}}),
+        ("find", {"text": 3}),
+        ("find", {"text": "x" * 4_000}),
+        ("find", {"text": "x", "application": ["everything"]}),
+        ("explain", {"application": "everything", "collection": "pets", "id": "1"}),
+        ("explain", {"application": "everything", "collection": "users", "id": None}),
+        ("explain", {"application": "everything", "collection": "users", "id": "\ud800"}),
+        ("roster/pets", {}),
+        ("roster/users", {"limit": 1_001}),
+        ("roster/users", {"limit": -1}),
+        ("roster/users", {"offset": 10**30}),
+        ("roster/users", {"limit": True}),
+        ("roster/users", {"status": "asleep"}),
+        ("roster/users", {"sort": "password'; DROP TABLE users"}),
+        ("preview", {"permission": ["x"]}),
+        ("preview", {"permission": "access: full"}),
+        ("preview", {"permission": "&a [*a, *a]"}),
+        ("preview", {"permission": "name: ../../etc/passwd"}),
+    ],
+)
+def test_bad_input_is_refused_with_a_reason_and_never_a_fault(
+    site: Site, path: str, body: object
+) -> None:
+    answer = _post(site, path, body, site.demo.told["console_token"])
+
+    assert answer.status == 400, answer.body
+    assert answer.json()["error"]
+
+
+def test_a_page_at_the_far_end_is_a_page(site: Site) -> None:
+    token = site.demo.told["console_token"]
+
+    answer = _post(site, "roster/users", {"offset": 10**9, "limit": 1_000}, token)
+
+    assert answer.status == 200
+    assert answer.json()["rows"] == []
 
 
 # ------------------------------------------------------------ preparing a commit

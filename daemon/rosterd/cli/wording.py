@@ -36,7 +36,7 @@ def yaml_value(text: str) -> Any:
     reader = ruamel.yaml.YAML(typ="safe", pure=True)
     try:
         value = reader.load(text)
-    except ruamel.yaml.error.YAMLError:
+    except (ruamel.yaml.error.YAMLError, RecursionError):
         return text  # a condition: "title~'a': b" is nobody's mapping
     if not isinstance(value, (list, dict)):
         return text

@@ -51,7 +51,11 @@ def _rules(field: str, selection: Any) -> documents.Permission:
         "access": "basic",
         field: selection,
     }
-    loaded = loading.load({_PATH: json.dumps(said, ensure_ascii=False).encode("utf-8", "replace")})
+    try:
+        text = json.dumps(said, ensure_ascii=False)
+    except RecursionError as error:
+        raise errors.InputError("cannot read the selection: it is nested too deeply") from error
+    loaded = loading.load({_PATH: text.encode("utf-8", "replace")})
     if loaded.problems or not loaded.documents:
         raise errors.InputError(
             "cannot read the selection: " + "; ".join(each.message for each in loaded.problems)
