@@ -10,7 +10,7 @@ import collections
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from rosterd import errors, storage
@@ -87,13 +87,17 @@ class Ledger:
         self._clock = clock
         self._counts: collections.Counter[_Key] = collections.Counter()
         self._last: dict[_Key, datetime] = {}
+        self._hour = self._next = datetime.min.replace(tzinfo=UTC)
         self.totals: collections.Counter[tuple[str, str, str]] = collections.Counter()
         """(application, kind, status) -> accesses since the start."""
 
     def note(self, application: str, kind: Kind, status: str) -> None:
         """Count one access; costs no I/O."""
         now = self._clock()
-        key = (application, kind, status, now.replace(minute=0, second=0, microsecond=0))
+        if not self._hour <= now < self._next:
+            self._hour = now.replace(minute=0, second=0, microsecond=0)
+            self._next = self._hour + timedelta(hours=1)
+        key = (application, kind, status, self._hour)
         self._counts[key] += 1
         self.totals[application, kind, status] += 1
         self._last[key] = now

@@ -88,15 +88,26 @@ class Disclosures:
         """
         if not rows:
             return
-        asked, source = BitMap(rows), world.of(application)
+        source = world.of(application)
+        way = (source.commit, _number(source), application, "rest", version, collection)
         gone = world.dated(application).gone(collection)
+        if not gone and isinstance(rows, range) and self._known((*way, picked, False), rows):
+            return
+        asked = BitMap(rows)
         if gone and (left := asked & gone):
-            way = (source.commit, _number(source), application, "rest", version, collection)
             self._leave(world, (*way, picked, True), left)
             asked -= gone
         if asked:
-            way = (source.commit, _number(source), application, "rest", version, collection)
             self._leave(world, (*way, picked, False), asked)
+
+    def _known(self, way: _Way, rows: range) -> bool:
+        """Whether neighbours, as nearly every page has them, all left by this way before."""
+        outflow = self._ways.get(way)
+        if outflow is None or not outflow.rows.contains_range(rows.start, rows.stop):
+            return False
+        outflow.last = self._clock()
+        self._dirty = True
+        return True
 
     async def bundle(
         self,

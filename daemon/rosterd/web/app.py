@@ -11,10 +11,10 @@ import logging
 import sys
 import time
 import urllib.parse
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from typing import Any, Final, cast
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from rosterd import credentials, replays, settings, worlds
 from rosterd.web import auth, hooks, listening, problems, rates, revealing, tokens
@@ -33,6 +33,9 @@ loop go on. A page gives the interpreter away at each system call, four times or
 often for its turn: with the usual 5 ms everybody would feel that a roster arrives."""
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_DIRECT: Final[web.AppKey[Mapping[str, _Handler]]] = web.AppKey("direct")
+"""Raw path -> handler, of what is asked for most: to have the router of aiohttp find these would
+cost more than to find out who asks."""
 
 
 def vendors(
@@ -85,10 +88,10 @@ def vendors(
             app.router.add_route("*", below, described)
             app.router.add_route("*", below + "/", described)
     answer = guard(served.answer)
-    for route in routes.ROUTES:  # found at once, where the pattern below is tried after all else
-        if not route.single and not route.parents:
-            app.router.add_route("*", route.url, answer)
     app.router.add_route("*", r"/{path:[\s\S]*}", answer)  # an escaped line feed is no end of it
+    collections = [each for each in routes.ROUTES if not each.single and not each.parents]
+    direct = {below + each.url: answer for each in collections for below in {"", prefix}}
+    app[_DIRECT] = direct
 
     async def following(_app: web.Application) -> AsyncIterator[None]:
         task = asyncio.create_task(served.follow(), name="vendors: follow the world")
@@ -114,12 +117,33 @@ def _set_up(
         yield revealing.PATH, revealing.Revealing(spend, listen.public_url, clock).answer
 
 
+class _Runner(web.AppRunner):
+    """Takes requests for what the application answers directly past its router."""
+
+    async def setup(self) -> None:
+        await super().setup()
+        server = self.server
+        if server is not None and _DIRECT in self.app:
+            handler = _directly(self.app[_DIRECT], server.request_handler)
+            server.request_handler = cast("Any", handler)  # it only gets what applications get
+
+
+def _directly(direct: Mapping[str, _Handler], others: Any) -> _Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        handler = direct.get(request.raw_path.partition("?")[0])
+        if handler is None or hdrs.EXPECT in request.headers:
+            handler = others
+        return await handler(request)
+
+    return handle
+
+
 def runner(app: web.Application) -> web.AppRunner:
     """How every listener runs: our own access log, limits that are chosen and not inherited, and
     the interpreter given back soon by whoever else computes in this process.
     """
     sys.setswitchinterval(TURN)
-    return web.AppRunner(
+    return _Runner(
         app,
         handle_signals=False,
         access_log=None,
