@@ -134,6 +134,10 @@ class Standing:
                 suspended=self._suspended(),
                 held=len(self.served.current.holds),
                 blocked=len(self.served.current.blocks),
+                sources={
+                    name: (each.state == "held", bool(each.stale))
+                    for name, each in self.imports_loop.statuses().items()
+                },
                 unmet=self.exports_loop.unmet(),
             )
         )
