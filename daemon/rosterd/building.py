@@ -28,6 +28,8 @@ from rosterd import (
     holdings,
     importing,
     ledger,
+    notifying,
+    observing,
     operating,
     previewing,
     readiness,
@@ -71,6 +73,7 @@ class Daemon:
     examining: examining.Examining
     requesting: requesting.Requesting
     links: revealing.Links
+    notifying: notifying.Notifying
     book: ledger.Ledger
     watch: disclosures.Watch
     leaving: disclosures.Disclosures
@@ -103,7 +106,10 @@ async def build(
         stack.callback(hook.close)
     pulse = _pulse(loops)
     links = revealing.Links(state.store, state.served, state.keys, machine.listen.public_url, now)
-    desk = _desk(machine, state, loops, links=links, people=people, pulse=pulse, hook=hook)
+    told = _notifying(machine, state, loops)
+    desk = _desk(
+        machine, state, loops, links=links, told=told, people=people, pulse=pulse, hook=hook
+    )
     return Daemon(
         machine=machine,
         store=state.store,
@@ -115,6 +121,7 @@ async def build(
         examining=loops.examining,
         requesting=loops.requesting,
         links=links,
+        notifying=told,
         book=state.book,
         watch=state.watch,
         leaving=state.leaving,
@@ -173,6 +180,7 @@ def _desk(
     loops: "_Loops",
     *,
     links: revealing.Links,
+    told: notifying.Notifying,
     people: operators.Operators,
     pulse: readiness.Pulse,
     hook: hooks.Hooks | None,
@@ -193,6 +201,7 @@ def _desk(
         requests_loop=loops.requesting,
         keys=state.keys,
         links=links,
+        unreached=told.warnings,
         blocking=blocking.Blocking(state.store, state.served, state.keys, now, state.watch),
         inquiries=disclosures.Inquiries(
             state.store,
@@ -259,6 +268,25 @@ def _loops(machine: settings.Settings, state: _State) -> _Loops:
         ),
         examining.Examining(state.served, state.store, now),
         requesting.Requesting(machine, state.store, state.served, now),
+    )
+
+
+def _notifying(machine: settings.Settings, state: _State, loops: _Loops) -> notifying.Notifying:
+    watched = observing.Observing(
+        served=state.served,
+        store=state.store,
+        reconciling=loops.reconciling,
+        importing=loops.importing,
+        exporting=loops.exporting,
+        clock=now,
+    )
+    return notifying.Notifying(
+        machine=machine,
+        served=state.served,
+        state=state.store,
+        named=sealing.Secrets(state.store, state.chest, now),
+        look=watched.look,
+        clock=now,
     )
 
 

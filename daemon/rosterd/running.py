@@ -155,6 +155,7 @@ def _tasks(daemon: Daemon) -> list[asyncio.Task[None]]:
         "sanity checks": daemon.examining.run(),
         "requesting": daemon.requesting.run(),
         "links": daemon.links.run(),
+        "notifying": daemon.notifying.run(),
         "ledger": daemon.book.run(),
         "disclosures": daemon.leaving.run(),
         "calendar": _turn_days(daemon),

@@ -13,6 +13,7 @@ from rosterd import configs, documents, errors, storage, vault
 
 Signing = documents.SftpTarget | documents.RosterSource
 """Documents that name secrets."""
+_REPOSITORY = "Repository/rosterd"
 MOST_BYTES = 32_768
 """No key is longer; what is longer was piped in by mistake."""
 
@@ -105,6 +106,18 @@ class Secrets:
             found[field] = self._opened(secret, signing).decode()
         return found
 
+    async def webhook(self, name: str) -> str:
+        """The URL of a webhook that the repository's notifications name.
+
+        Raises errors.InputError for one that is not set, or was set for another document.
+        """
+        secret = await self._kept(name)
+        if secret is None or secret.document != _REPOSITORY:
+            raise errors.InputError(
+                f"the secret {name} is not set; give the URL to `rosterd secret set {name}`"
+            )
+        return self._open(secret, _REPOSITORY).decode().strip()
+
     def _opened(self, secret: storage.Secret, signing: Signing) -> bytes:
         """The value. One that was set before a rename is sealed for the document's former name; the
         store moved it to this one when the renaming commit was applied, and only then.
@@ -139,12 +152,14 @@ def _named(signing: Signing) -> Mapping[str, str]:
 
 def _uses(config: configs.Config | None) -> dict[str, str]:
     """Secret -> the document that names it. The check lets only one document name a secret."""
-    return {name: _document(each) for each in _signing(config) for name in _named(each).values()}
+    found = {name: _document(each) for each in _signing(config) for name in _named(each).values()}
+    told = config.repository.notifications if config is not None else ()
+    return found | {each.webhook: _REPOSITORY for each in told if each.webhook is not None}
 
 
 def _enabled(config: configs.Config | None) -> frozenset[str]:
     """Documents of the targets that are delivered to, and of the sources that are read."""
-    return frozenset(_document(each) for each in _signing(config) if each.enabled)
+    return frozenset((_REPOSITORY, *(_document(each) for each in _signing(config) if each.enabled)))
 
 
 def _document(signing: Signing) -> str:

@@ -69,6 +69,15 @@ def secrets_have_one_home(draft: drafts.Draft) -> Problems:
                     "give this one a name of its own"
                 )
                 yield located.problem(("authentication", field), message, code="secret-twice")
+    for located, repository in draft.located(documents.Repository):
+        for index, told in enumerate(repository.notifications):
+            if told.webhook is not None and told.webhook in first:
+                message = (
+                    f"the secret {told.webhook} belongs to {first[told.webhook][1]} in"
+                    f" {first[told.webhook][0]} already; give this one a name of its own"
+                )
+                at = ("notifications", index, "webhook")
+                yield located.problem(at, message, code="secret-twice")
 
 
 _SELECTING = (

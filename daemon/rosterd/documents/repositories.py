@@ -170,6 +170,30 @@ class Policies(values.Model):
         return self.model_dump(by_alias=True)
 
 
+class Notification(values.Model):
+    """Somebody who is told when something goes wrong, and when it is over."""
+
+    to: values.Email | None = None
+    """The address that a mail goes to; or else:"""
+    webhook: values.SecretName | None = None
+    """Name of the secret that holds the URL to post to."""
+    format: Literal["generic", "slack"] = "generic"
+    """What is posted: an object of ours, or the text that Slack and others take."""
+    about: values.Several[Literal["exports", "holds", "commits", "imports", "endings"]]
+    """What is told."""
+
+    @property
+    def receiver(self) -> str:
+        """Names it among the others."""
+        return self.to if self.to is not None else f"webhook {self.webhook}"
+
+    @validated(mode="after")
+    def _one_way(self) -> Self:
+        if (self.to is None) == (self.webhook is None):
+            raise values.wrong("this needs one way to go: name an address in to, or a webhook")
+        return self
+
+
 class Repository(values.Document):
     """What holds for the whole repository: the file rosterd.yaml at its top."""
 
@@ -199,3 +223,12 @@ class Repository(values.Document):
     """Times in which nothing is applied but what only takes away."""
     suspended: Suspended | None = None
     """Stops applying and exporting; what is served goes on, and so do imports."""
+    notifications: tuple[Notification, ...] = ()
+    """Who is told when something goes wrong."""
+
+    @validated(mode="after")
+    def _told_once(self) -> Self:
+        names = [each.receiver for each in self.notifications]
+        if len(set(names)) < len(names):
+            raise values.wrong("somebody stands twice in notifications; name all in one about")
+        return self

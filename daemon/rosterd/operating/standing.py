@@ -53,6 +53,8 @@ class Standing:
     started: datetime
     hooks: Mapping[str, int]
     """What became of webhooks -> how many since the start."""
+    unreached: Callable[[], list[str]]
+    """Who cannot be notified, and why."""
 
     def status(self) -> desk.Status:
         """The daemon at a glance."""
@@ -84,6 +86,7 @@ class Standing:
                 *([keyless] if (keyless := self.reconcile_loop.keyless) else []),
                 *([problem] if (problem := self.people.problem) else []),
                 *guards.warnings(self.served.current),
+                *self.unreached(),
             ],
         }
 
