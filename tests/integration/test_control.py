@@ -75,6 +75,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/applications/math-galaxy/unblock": {"reason": "its vendor is back"},
     "/v1/applications/math-galaxy/files": {"template": "oneroster-1.2"},
     "/v1/held-imports/release": {"signed": "{}", "signature": "x"},
+    "/v1/select": {"collection": "users", "selection": "all"},
+    "/v1/find": {"text": "pupil"},
+    "/v1/explain": {"application": "math-galaxy", "collection": "users", "id": "user-17"},
+    "/v1/roster/users": {"search": "pupil"},
+    "/v1/preview": {"permission": "access: basic"},
 }
 """What has to be said to endpoints that ask for it."""
 
@@ -84,6 +89,7 @@ async def test_the_socket_answers_every_endpoint(tmp_path: Path) -> None:
     async with on_socket(desk, tmp_path / "control.sock") as session:
         for endpoint in control.ENDPOINTS:
             path = endpoint.path.replace("{name}", "math-galaxy").replace("{number}", "1")
+            path = path.replace("{collection}", "users")
             body = BODIES.get(path)
             async with session.request(endpoint.method, path, json=body) as response:
                 content = await response.read()
@@ -217,9 +223,10 @@ async def test_the_console_answers_tokens_by_their_role(tmp_path: Path) -> None:
     async with on_console(desk, write_tokens(tmp_path / "tokens")) as session:
         for endpoint in control.ENDPOINTS:
             path = endpoint.path.replace("{name}", "math-galaxy").replace("{number}", "1")
+            path = path.replace("{collection}", "users")
             for token, status in [(None, 401), ("wrong", 401), (VIEWER, 200), (OPERATOR, 200)]:
                 headers = bearer(token) if token else {}
-                body: Any = {"documents": {}} if path == "/v1/plan" else None
+                body = BODIES.get(path)
                 async with session.request(
                     endpoint.method, path, headers=headers, json=body
                 ) as response:
@@ -240,6 +247,12 @@ def test_what_browsers_are_offered_changes_nothing() -> None:
     assert [each.path for each in offered if each.method != "GET"] == [
         "/v1/plan",
         "/v1/reconcile",
+        # what is sought stands in bodies, so that no log has it
+        "/v1/select",
+        "/v1/find",
+        "/v1/explain",
+        "/v1/roster/{collection}",
+        "/v1/preview",
     ]
     assert not [endpoint.path for endpoint in offered if "secret" in endpoint.path]
 
