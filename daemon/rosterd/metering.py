@@ -6,7 +6,7 @@ counted by person, and how many people an application sees is not told either.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -50,6 +50,14 @@ class Readings:
     """Targets whose delivery waits for what the application needs."""
     held: int = 0
     blocked: int = 0
+    sources: Mapping[str, tuple[bool, bool]] = field(default_factory=dict)
+    """Source -> (whether its import is held, whether nothing was read for too long)."""
+
+
+_OF_SOURCES: Final = (
+    ("import_held", "1 for a source whose import changes too much and waits for somebody."),
+    ("import_stale", "1 for a source of which nothing was read for longer than staleAfter."),
+)
 
 
 def text(readings: Readings) -> bytes:
@@ -169,6 +177,11 @@ def _data(read: Readings) -> Iterator[Metric]:
     for target in sorted(config.targets) if config is not None else ():
         unmet.add_metric([target], float(target in waiting))
     yield unmet
+    for place, (name, what) in enumerate(_OF_SOURCES):
+        family = GaugeMetricFamily(f"rosterd_{name}", what, labels=["source"])
+        for key, flags in sorted(read.sources.items()):
+            family.add_metric([key], float(flags[place]))
+        yield family
     generation = read.world.generation
     published = read.world.published.get(generation.number) if generation is not None else None
     yield _moment(

@@ -29,6 +29,8 @@ _RESUME: Final = timedelta(hours=6)
 """An older try is begun anew: its halves would be of two days."""
 _RETRY: Final = (60.0, 300.0, 900.0, 3600.0)
 """Seconds until a fetch is tried again that failed."""
+_UNSET: Final = 5.0
+"""Seconds until it is looked again whether somebody has set a secret by now."""
 _STATE: Final = "state.json"
 
 _log = logging.getLogger(__name__)
@@ -187,6 +189,11 @@ class Fetching:
         again: bool = False,
     ) -> None:
         try:
+            await self._secrets.of(source)
+        except errors.RosterdError as error:
+            self._fail(source, str(error.args[0]), pause=_UNSET)
+            return
+        try:
             attempt = self._resumed(source, pull) or self._begun(source, pull)
             await self._keep(replace(pull, tried=attempt.began))
             async with asyncio.timeout(source.deadline.total_seconds()):
@@ -208,12 +215,16 @@ class Fetching:
         finally:
             self._wake()
 
-    def _fail(self, source: documents.RosterSource, reason: str) -> None:
+    def _fail(
+        self, source: documents.RosterSource, reason: str, *, pause: float | None = None
+    ) -> None:
+        """Try again after `pause`, or after longer and longer ones."""
         before = self._failed.get(source.name)
-        count = before.count + 1 if before is not None else 0
-        until = self._monotonic() + _RETRY[min(count, len(_RETRY) - 1)]
-        self._failed[source.name] = _Failed(count, until, reason)
-        _log.warning("source %s: %s", source.name, reason)
+        count = (before.count if before is not None else 0) + (pause is None)
+        pause = pause if pause is not None else _RETRY[min(count, len(_RETRY)) - 1]
+        self._failed[source.name] = _Failed(count, self._monotonic() + pause, reason)
+        if before is None or before.reason != reason:
+            _log.warning("source %s: %s", source.name, reason)
 
     def _resumed(self, source: documents.RosterSource, pull: storage.Pull) -> _Try | None:
         """The try that an end of the daemon interrupted, unless it was of another place or day."""
