@@ -115,6 +115,12 @@ async def test_the_way_of_an_operator_needs_no_javascript(demo: processes.Demo) 
         await page.click("nav[aria-label='Pages of this list'] button:has-text('Next')")
         assert "51\u2013" in await tab.text()
 
+        await tab.go("/applications/nothing")
+        past = page.locator("section[aria-labelledby=past]")
+        assert "a commit" in await past.inner_text()
+        assert await past.locator("svg.chart path.line").count() == 1
+        assert "vouched for by" in await tab.text()
+
         await tab.go("/applications/everything")
         await page.click("form[action*='/sanity'] button")
         assert "Students without a grade" in await tab.text()

@@ -101,10 +101,15 @@ def turns(store: storage.Store, application: str, limit: int) -> list[Turn]:
             seen = (seen - rows) | partition.having(marks)
             if len(seen) != before:
                 counts.setdefault(number, {})[name] = len(seen)
-    found, now = [], dict.fromkeys(model.COLLECTIONS, 0)
+    found: list[Turn] = []
+    now = dict.fromkeys(model.COLLECTIONS, 0)
     for number in sorted(counts):
         now.update(counts[number])
-        found.append(Turn(sights[number].time, sights[number].cause, dict(now)))
+        turn = Turn(sights[number].time, sights[number].cause, dict(now))
+        if found and found[-1].time == turn.time:
+            found.pop()  # a roster that is built anew is first told gone, at the same moment
+        if not found or found[-1].records != turn.records:
+            found.append(turn)
     return found[-limit:]
 
 
