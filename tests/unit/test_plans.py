@@ -206,9 +206,10 @@ def test_the_text_says_who_begins_and_with_what() -> None:
 
 
 def test_no_name_in_the_text_moves_the_cursor_or_turns_the_line() -> None:
-    lines = list(rendering.table([("changed", "permissions/a\x1b[1A\x1b[2K\u202eb.yaml")]))
+    """Nor does it begin another one: behind `# ` that would be a command in a reviewer's shell."""
+    lines = list(rendering.table([("changed", "permissions/a\x1b[1A\x1b[2K\u202eb\nrm c.yaml")]))
 
-    assert lines == ["  changed  permissions/a\ufffd[1A\ufffd[2K\ufffdb.yaml"]
+    assert lines == ["  changed  permissions/a\ufffd[1A\ufffd[2K\ufffdb\ufffdrm c.yaml"]
 
 
 def needed(old: configs.Config, new: configs.Config, people: int, path: str) -> int:
