@@ -16,6 +16,8 @@ from rosterd import holdings, pictures, rosters
 from rosterd.oneroster import rendering
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MOSTLY = 3
+"""Of so many rows at most one may be odd for the others to be taken in pieces."""
 
 
 class Pages(Protocol):
@@ -84,12 +86,17 @@ class Pager:
         self._entered = dated.entered(collection)
         self._opening, self._others = dated.usual(collection)
         self._plain = picture.plain(collection)
-        self._all_plain = len(self._plain) == len(picture.view.rows[collection])
+        self._changed = FrozenBitMap(picture.view.rows[collection] - self._plain)
+        """Rows that do not go out as they are stored."""
+        self._odd = self._changed | self._others
+        """Those, and rows that begin otherwise than most."""
 
     def records(self, rows: Sequence[int]) -> rendering.Records:
         """The rows' records; hrefs still begin with rendering's markers."""
-        if isinstance(rows, range) and rows and self._all_plain and not self._some_gone(rows):
-            return self._neighbours(rows)
+        if isinstance(rows, range) and rows and not self._some_gone(rows):
+            odd = self._odd.range_cardinality(rows.start, rows.stop) if self._odd else 0
+            if odd * _MOSTLY < len(rows):
+                return self._neighbours(rows, odd=odd > 0)
         asked = BitMap(rows)
         if self._gone and self._gone.intersect(asked):
             parts = self._with_gone(rows)
@@ -106,14 +113,14 @@ class Pager:
     def _some_gone(self, rows: range) -> bool:
         return bool(self._gone and self._gone.range_cardinality(rows.start, rows.stop))
 
-    def _neighbours(self, rows: range) -> rendering.Records:
-        """Neighbours that may all go out as they are stored."""
-        begin, others = rows.start, self._others
+    def _neighbours(self, rows: range, *, odd: bool) -> rendering.Records:
+        """Neighbours of which few or none are odd."""
+        begin = rows.start
         parts: list[rendering.Part] = []
-        if others and others.range_cardinality(begin, rows.stop):
-            odd = [*itertools.takewhile(rows[-1].__ge__, others.iter_equal_or_larger(begin))]
-            fragments = self._generation.fragments(self._collection, odd, self._picture.version)
-            for row, begun, fragment in zip(odd, self._begun(odd), fragments, strict=True):
+        if odd:
+            found = [*itertools.takewhile(rows[-1].__ge__, self._odd.iter_equal_or_larger(begin))]
+            pairs = zip(self._begun(found), self._fragments(found), strict=True)
+            for row, (begun, fragment) in zip(found, pairs, strict=True):
                 self._usual(range(begin, row), parts)
                 parts += (begun, fragment)
                 begin = row + 1
@@ -139,7 +146,7 @@ class Pager:
         """
         collection = self._collection
         page = [*self._generation.fragments(collection, rows, self._picture.version)]
-        others = BitMap() if self._all_plain else BitMap(rows) - self._plain
+        others = BitMap(rows) - self._plain if self._changed else BitMap()
         trims = self._picture.trims(collection) if others else ()
         for place, row in enumerate(rows) if others else ():
             if row not in others:
