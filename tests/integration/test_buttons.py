@@ -17,13 +17,8 @@ STEPS: tuple[dict[str, str | bytes | None], ...] = (
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    place = Place(tmp_path)
-    place.begin()
-    await place.again()
-    assert (await place.look()).reason == "Applied"
-    yield place
-    for store in place.stores:
-        await store.close()
+    async with Place(tmp_path).looked() as place:
+        yield place
 
 
 def request_of(place: Place, *, signed: bool = True) -> buttons.Request:

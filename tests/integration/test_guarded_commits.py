@@ -28,13 +28,8 @@ class Place(reconciling_tests.Place):
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    place = Place(tmp_path)
-    place.begin()
-    await place.again()
-    assert (await place.look()).reason == "Applied"
-    yield place
-    for store in place.stores:
-        await store.close()
+    async with Place(tmp_path).looked() as place:
+        yield place
 
 
 async def test_a_freeze_lets_through_only_what_takes_away(place: Place) -> None:

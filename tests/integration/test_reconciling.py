@@ -1,6 +1,7 @@
 """The acceptance rule and the loop, against real repositories, real keys and the real store."""
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import signal
@@ -9,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from click.testing import CliRunner
@@ -69,6 +70,17 @@ class Place:
     async def look(self) -> reconciling.Status:
         return await self.loop.reconcile()
 
+    @contextlib.asynccontextmanager
+    async def looked(self) -> AsyncIterator[Self]:
+        """With its first commit pinned, looked at and applied."""
+        self.begin()
+        await self.again()
+        status = await self.look()
+        assert status.reason == "Applied", status.message
+        yield self
+        for store in self.stores:
+            await store.close()
+
     def begin(self) -> str:
         """The first commit, pinned, and two people who count."""
         self.alice = self.site.person("alice")
@@ -97,14 +109,8 @@ class Place:
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    place = Place(tmp_path)
-    place.begin()
-    await place.again()
-    status = await place.look()
-    assert status.reason == "Applied", status.message
-    yield place
-    for store in place.stores:
-        await store.close()
+    async with Place(tmp_path).looked() as place:
+        yield place
 
 
 @pytest.fixture

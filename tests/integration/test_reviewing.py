@@ -24,13 +24,8 @@ async def rosterd(*words: str, agent: str | None = None) -> Result:
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    place = Place(tmp_path)
-    place.begin()
-    await place.again()
-    assert (await place.look()).reason == "Applied"
-    yield place
-    for store in place.stores:
-        await store.close()
+    async with Place(tmp_path).looked() as place:
+        yield place
 
 
 async def in_clone(place: Place, *words: str) -> Result:
