@@ -22,7 +22,7 @@ SECTIONS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
     "keys": ("Keys and review rule", frozenset({"keys", "rewritten"})),
     "credentials": (
         "Credentials and secrets",
-        frozenset({"revealed", "credentials", "secret"}),
+        frozenset({"revealed", "credentials", "mailed", "secret"}),
     ),
     "exports": ("Deliveries by hand", frozenset({"export-run", "sftp-test"})),
     "questions": ("Questions asked", frozenset({"planned", "inquiry", "looked"})),
