@@ -204,12 +204,18 @@ def served(world: worlds.World, version: str, name: str, where: str | None = Non
     listing = listings.make(world.picture(APPLICATION, version), name, where=tree)
     found: list[Record] = []
     for offset in range(0, listing.total, 7):
-        page = world.page(APPLICATION, version, collection, listing.page(offset, 7))
-        body = b"[" + page.between.join(page.parts) + b"]"
-        body = body.replace(rendering.NEXT_BYTE, page.following)
+        rows = listing.page(offset, 7)
+        body = _body(world.page(APPLICATION, version, collection, rows))
+        # neighbours are taken in pieces, a list of rows one by one
+        assert body == _body(world.page(APPLICATION, version, collection, list(rows)))
         found += orjson.loads(body.replace(rendering.RESOURCES_BYTE, b"r"))
     assert len(found) == listing.total
     return found
+
+
+def _body(page: rendering.Records) -> bytes:
+    body = b"[" + page.between.join(page.parts) + b"]"
+    return body.replace(rendering.NEXT_BYTE, page.following)
 
 
 def refused(world: worlds.World) -> bool:
