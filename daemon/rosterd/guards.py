@@ -82,7 +82,9 @@ class _Opener:
     async def hold(self, row: storage.Hold) -> worlds.Hold:
         config, generation = await self._config(row.commit), await self._generation(row.generation)
         name = row.application
-        lost = row.generation if config is None or generation is None else None
+        missing = config is None or generation is None
+        # Once it was lost, what is served may number its rows otherwise: nothing brings it back.
+        lost = row.generation if missing or row.stopped == deciding.LOST else None
         if lost is not None:
             _log.error("what %s was kept at cannot be opened; it is refused", name)
             config, generation = self.world.config, None

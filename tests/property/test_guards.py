@@ -6,6 +6,7 @@ everything go that is not emptied.
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -13,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from rosterd import configs, documents, errors, listings, plans, worlds
+from rosterd import configs, documents, errors, guards, listings, plans, storage, worlds
 from rosterd.oneroster import model, rendering
 from rosterd.plans import guarding
+from rosterd.worlds import deciding
 from tests.property import nights
 from tests.property import rosters_strategies as made
 from tests.unit import districts
@@ -406,3 +408,20 @@ async def test_half_a_roster_in_the_place_of_a_lost_one_is_served_to_nobody_unas
         assert set(lost.current.holds) == {"two", "three"}
         assert lost.current.view("one").refusal is None
         assert answers(lost.current, "one")
+
+
+async def test_a_lost_roster_that_is_there_again_is_compared_with_nothing(tmp_path: Path) -> None:
+    _, twins, _ = await narrow()
+    world = twins.tight.current
+    assert world.generation is not None
+    kept = (world.generation.number, world.today, nights.START)
+    row = storage.Hold("one", "one", "c", *kept, deciding.LOST)
+    async with storage.open_sqlite(tmp_path / "state.db") as store:
+        rows = storage.Guards(world.today, (row,), ())
+        await store.run(lambda state: state.keep_holdings({}, guards=rows))
+
+        restored = await guards.restored(store, tmp_path, world)
+
+    assert restored.holds["one"].lost == world.generation.number
+    assert restored.view("one").refusal == deciding.LOST
+    assert restored.view("two").refusal is None
