@@ -61,6 +61,13 @@ def report(made: list[chain.Record], since: datetime | None = None) -> reports.R
     return reports.make(made, since=since, until=until, made=until, version="9.9")
 
 
+def test_a_hold_tells_of_each_collection_in_words() -> None:
+    moved = {"collection": "users", "gain": 589, "lose": "<10", "over": True}
+
+    assert events.worded(moved) == "users: gains 589, loses <10, too much"
+    assert events.worded({**moved, "over": False}) == "users: gains 589, loses <10"
+
+
 def test_an_event_says_who_did_what_and_which_applications_it_is_about() -> None:
     keys, applied, revealed, run = map(events.event, day())
 

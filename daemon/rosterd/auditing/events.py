@@ -127,6 +127,9 @@ def shown(value: object) -> str:
     )
 
 
+_MOVED: Final = frozenset({"collection", "gain", "lose", "over"})
+
+
 def worded(value: Any) -> str:
     """A JSON value in a line, for whoever does not read JSON."""
     if value is None:
@@ -134,6 +137,10 @@ def worded(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
+        if value.keys() == _MOVED:  # what a hold says of each collection
+            much = ", too much" if value["over"] else ""
+            moved = f"gains {worded(value['gain'])}, loses {worded(value['lose'])}{much}"
+            return shown(f"{worded(value['collection'])}: {moved}")
         parts = (f"{name} {worded(item)}" for name, item in value.items() if item not in ({}, []))
         return shown("; ".join(parts)) or "-"
     if isinstance(value, list):
