@@ -65,11 +65,16 @@ class Tab:
         assert await self.page.locator("svg:not(.chart)").count() == 0, what
         assert await self.page.locator("a[href^='javascript']").count() == 0, what
 
-    async def accessible(self, what: str) -> None:
-        """axe-core finds nothing serious or critical, and there is one heading of the first level."""
+    async def accessible(self, what: str, *, colors_only: bool = False) -> None:
+        """axe-core finds nothing serious or critical, and there is one heading of the first level.
+
+        `colors_only` for a page that was looked at in the other theme: the rest of it is the same.
+        """
         assert await self.page.locator("h1").count() == 1, what
         await self.page.evaluate(AXE.read_text(encoding="utf-8"))
-        result: Any = await self.page.evaluate("axe.run({resultTypes: ['violations']})")
+        rules = ", runOnly: ['color-contrast']" if colors_only else ""
+        asked = f"axe.run({{resultTypes: ['violations']{rules}}})"
+        result: Any = await self.page.evaluate(asked)
         grave = [
             (each["id"], each["impact"], [node["html"] for node in each["nodes"]][:3])
             for each in result["violations"]
