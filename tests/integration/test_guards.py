@@ -4,18 +4,16 @@ its vendors and its daemon as a process.
 Each test begins and ends with a branch whose newest commit is served, and with nobody held.
 """
 
-import csv
-import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration import demo_repository, processes
+from tests.integration import demo_repository, processes, rosters_on_disk
 
 USERS = f"{processes.ROSTERING}/users?limit=1000&sort=sourcedId"
 ENROLLMENTS = f"{processes.ROSTERING}/enrollments?limit=1000&sort=sourcedId"
@@ -215,22 +213,6 @@ def _bare(answer: processes.Answer) -> tuple[bytes, str]:
     return body, answer.headers["x-perm-rev"]
 
 
-def rewritten(path: Path, keep: Callable[[int, dict[str, str]], dict[str, str] | None]) -> None:
-    """A CSV file with rows changed or left out, put in its place at once."""
-    text = path.read_text(encoding="utf-8-sig")
-    rows = csv.DictReader(io.StringIO(text))
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(rows.fieldnames or ()), lineterminator="\n")
-    writer.writeheader()
-    for number, row in enumerate(rows):
-        kept = keep(number, row)
-        if kept is not None:
-            writer.writerow(kept)
-    fresh = path.with_suffix(".new")
-    fresh.write_text(out.getvalue(), encoding="utf-8")
-    fresh.replace(path)
-
-
 def test_an_import_that_loses_half_a_school_is_held_for_those_who_lose_by_it(
     guarded: Guarded,
 ) -> None:
@@ -242,11 +224,11 @@ def test_an_import_that_loses_half_a_school_is_held_for_those_who_lose_by_it(
     generation = demo.status()["served"]["generation"]
     lines = {name: (folder / name).read_bytes() for name in ("enrollments.csv", "users.csv")}
 
-    rewritten(
+    rosters_on_disk.rewritten(
         folder / "enrollments.csv",
         lambda number, row: None if row["schoolSourcedId"] == "school-01" and number % 2 else row,
     )
-    rewritten(
+    rosters_on_disk.rewritten(
         folder / "users.csv",
         lambda _, row: {**row, "middleName": "Q"} if row["sourcedId"] == pupil else row,
     )
