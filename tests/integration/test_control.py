@@ -74,6 +74,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/applications/math-galaxy/block": {"reason": "its vendor was broken into"},
     "/v1/applications/math-galaxy/unblock": {"reason": "its vendor is back"},
     "/v1/applications/math-galaxy/files": {"template": "oneroster-1.2"},
+    "/v1/applications/math-galaxy/email": {"template": "enabled"},
     "/v1/held-imports/release": {"signed": "{}", "signature": "x"},
     "/v1/select": {"collection": "users", "selection": "all"},
     "/v1/find": {"text": "pupil"},
