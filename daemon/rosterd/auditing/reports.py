@@ -16,7 +16,7 @@ SECTIONS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
     "applied": ("Applied changes", frozenset({"applied"})),
     "holds": (
         "Held back and released",
-        frozenset({"held", "released", "stopped"}),
+        frozenset({"held", "released", "stopped", "roster-released"}),
     ),
     "blocks": ("Emergency stops", frozenset({"blocked", "unblocked"})),
     "keys": ("Keys and review rule", frozenset({"keys", "rewritten"})),
@@ -24,7 +24,7 @@ SECTIONS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
         "Credentials and secrets",
         frozenset({"revealed", "credentials", "mailed", "secret"}),
     ),
-    "exports": ("Deliveries by hand", frozenset({"export-run", "sftp-test"})),
+    "exports": ("Deliveries by hand", frozenset({"export-run", "sftp-test", "handed"})),
     "questions": ("Questions asked", frozenset({"planned", "inquiry", "looked"})),
     "drift": ("Corrections", frozenset({"drift"})),
 }
