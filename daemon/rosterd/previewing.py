@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rosterd import access, configs, documents, errors, loading, plans, rosters, worlds
-from rosterd.plans import rendering
+from rosterd.plans import diffing, rendering
 from rosterd.plans.rendering import markdown
 
 MINUTE: Final = 60.0
@@ -145,8 +145,7 @@ class Previews:
             if world.config is None or world.generation is None:
                 raise errors.TemporaryError("cannot preview before something is served")
             grant, problems = await asyncio.to_thread(tried, world.config, text)
-            digest = hashlib.sha256(text).hexdigest()
-            await self._noted(who, world.commit or "nothing", {"plan": digest})
+            await self._noted(who, world.commit or "nothing", {"plan": _digest(grant)})
             view = access.view(world.generation.roster, grant, world.today)
         return Share(grant.application.name, view, problems)
 
@@ -203,6 +202,14 @@ def tried(config: configs.Config, text: bytes) -> tuple[configs.Grant, tuple[err
     if made is None:
         raise errors.InputError("the permission has problems", own or problems)
     return made.grant(name), own
+
+
+def _digest(grant: configs.Grant) -> str:
+    """Names what was tried. Conditions are no part of it: whoever reads the record could guess the
+    name that one compares with until the digest is right.
+    """
+    told = {} if grant.permission is None else diffing.told(grant.permission)
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _permission(text: bytes) -> documents.Permission:

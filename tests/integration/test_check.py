@@ -215,7 +215,7 @@ def test_the_check_of_a_pull_request_uses_no_secret() -> None:
     assert "secrets." not in text
     assert "pull_request_target" not in text
     assert "contents: read" in text
-    assert "rosterd check ." in text
+    assert 'bin/rosterd" check .' in text
 
 
 def test_what_a_hostile_author_types_is_shown_and_obeyed_by_no_terminal(folder: Path) -> None:

@@ -1,12 +1,15 @@
+from collections.abc import Mapping
+from random import Random
 from typing import Any
 
 import orjson
 import pytest
 
-from rosterd import access, configs, documents, loading, plans
+from rosterd import access, configs, documents, loading, plans, previewing, worlds
 from rosterd.plans import rendering
 from rosterd.plans.rendering import markdown
 from tests.integration import configs_in_git as texts
+from tests.property import nights
 from tests.unit import districts
 
 Files = dict[str, str]
@@ -210,6 +213,26 @@ def test_no_name_in_the_text_moves_the_cursor_or_turns_the_line() -> None:
     lines = list(rendering.table([("changed", "permissions/a\x1b[1A\x1b[2K\u202eb\nrm c.yaml")]))
 
     assert lines == ["  changed  permissions/a\ufffd[1A\ufffd[2K\ufffdb\ufffdrm c.yaml"]
+
+
+async def test_the_record_of_a_try_does_not_tell_what_a_condition_compares_with() -> None:
+    noted: list[Mapping[str, str]] = []
+
+    async def note(who: str, commit: str, details: Mapping[str, str]) -> None:
+        noted.append(details)
+
+    records = {name: list(each) for name, each in districts.records().items()}
+    pages = nights.District(records, {}, Random(1)).pages()
+    world = worlds.World(config(), "c", pages, {1: nights.START}, districts.TODAY)
+    previews = previewing.Previews(worlds.Worlds(world, nights.Clock()), note, 2)
+    for rules in ("givenName='Ada'", "givenName='Bo'", "username='x'"):
+        text = texts.basic("math", "title~'m'", f'people: {{where: "{rules}"}}\n')
+        await previews.share(text.encode(), "grace")
+    other = texts.basic("math", "title~'m'", "resources: true\n")
+    await previews.share(other.encode(), "grace")
+
+    assert len({each["plan"] for each in noted[:3]}) == 1
+    assert noted[3] != noted[0]
 
 
 def needed(old: configs.Config, new: configs.Config, people: int, path: str) -> int:

@@ -102,6 +102,12 @@ def _change(
     return Change(kind, name, action, fields, narrowing.narrowing(old, new), application)
 
 
+def told(document: documents.AnyDocument) -> dict[str, str | None]:
+    """Field -> what it says, as it may be told: conditions are hidden."""
+    flat = _flat(documents.plain(document))
+    return {field: _shown(field, flat) for field in flat}
+
+
 def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Dotted field -> JSON text; lists stay whole."""
     flat: dict[str, str] = {}
