@@ -3,6 +3,7 @@
 import contextlib
 import importlib.resources
 import json
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -11,7 +12,10 @@ from playwright import async_api
 
 from tests.integration import processes
 
-CHROMIUM: Final = "/usr/bin/chromium"
+CHROMIUM: Final = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
+    "/usr/bin/chromium",
+)
 ARGUMENTS: Final = (
     "--no-sandbox",
     "--disable-gpu",
