@@ -122,8 +122,6 @@ class Credentials:
             access = Access(token.application, frozenset(token.scopes), token.expires.timestamp())
             self._keep(token.digest, access)
 
-    # ------------------------------------------------------------ keys and secrets
-
     def prepared(self, config: configs.Config, renamed: Mapping[str, str] = {}) -> Prepared:
         """The credentials under `config`: a pair for each application, at its key's number.
 
@@ -226,8 +224,6 @@ class Credentials:
             )
             for row in rows
         )
-
-    # ------------------------------------------------------------ tokens
 
     async def issue(self, client: Client, scopes: Iterable[str]) -> Issued:
         """A new token with `scopes`; older ones go on until they expire.
