@@ -107,3 +107,57 @@ async def test_rows_are_sorted_by_each_column_both_ways() -> None:
 @pytest.mark.parametrize("text", ["a,b", "a, b", " a\tb ", "a,,b"])
 def test_several_ids_are_read_however_they_are_written(text: str) -> None:
     assert adding.several(text) == ["a", "b"]
+
+
+# ---------------------------------------------------------------- adding
+
+
+def _listed(**recommended: object) -> desk.Listed:
+    return {
+        "name": "galaxy",
+        "title": "Galaxy",
+        "company": "Galaxy Learning",
+        "description": None,
+        "development": False,
+        "developers": [],
+        "versions": [],
+        "needs": [],
+        "recommended": {"access": "basic", "orgs": "all", "courses": "all", **recommended},
+        "added": [],
+    }
+
+
+def _drafted(listing: desk.Listed, **typed: object) -> list[str]:
+    form = {**adding._recommended(listing, ()), **typed}
+    return adding._draft(form, listing).permission.splitlines()
+
+
+def test_what_the_form_has_no_field_for_stays_as_recommended() -> None:
+    """Left out, each of these would share more."""
+    lines = _drafted(
+        _listed(
+            people={"roles": ["student"]},
+            classes={"current": True},
+            unenrolledUsers={"roles": ["principal"]},
+            fields={"withhold": ["users.phone"], "mask": {"users.familyName": "initial"}},
+        )
+    )
+
+    assert "people: {roles: [student]}" in lines
+    assert "classes: {current: true}" in lines
+    assert "unenrolledUsers: {roles: [principal]}" in lines
+    assert "  mask: {users.familyName: initial}" in lines
+
+
+def test_what_is_withheld_by_hand_is_not_masked_or_shared_as_well() -> None:
+    lines = _drafted(
+        _listed(fields={"mask": {"users.email": "constant"}, "share": ["users.userProfiles"]}),
+        withhold="users.email, users.userProfiles",
+    )
+
+    assert "  withhold: [users.email, users.userProfiles]" in lines
+    assert not [line for line in lines if "mask" in line or "share:" in line]
+
+
+def test_a_switch_that_is_turned_on_by_hand_is_on_for_the_usual_roles() -> None:
+    assert "guardians: true" in _drafted(_listed(), on=["guardians"])

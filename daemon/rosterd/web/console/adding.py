@@ -193,6 +193,10 @@ def _picked(name: str, selection: Any) -> dict[str, Any]:
 
 
 def _draft(form: _Form, listing: desk.Listed | None) -> Draft:
+    """What the form has no field for stays as the vendor recommends it: to leave a mask or a
+    narrowing out would share more than anybody asked for.
+    """
+    recommended = (listing["recommended"] if listing else None) or {}
     rules: dict[str, Any] = {"access": form["access"]}
     if form["access"] == "basic":
         under, where = several(form["orgs_under"]), form["orgs_where"]
@@ -204,10 +208,12 @@ def _draft(form: _Form, listing: desk.Listed | None) -> Draft:
             "ids": several(form["courses_ids"]),
             "rule": {"where": where} if where else {},
         }[form["courses"]]
-        rules |= dict.fromkeys(form["on"], True)
-    withheld = several(form["withhold"])
-    if withheld and form["access"] != "none":
-        rules["fields"] = {"withhold": withheld}
+        narrowing = ("classes", "people")
+        rules |= {name: recommended[name] for name in narrowing if name in recommended}
+        rules |= {name: _roles(recommended.get(name)) for name in form["on"]}
+    fields = _fields(recommended.get("fields") or {}, several(form["withhold"]))
+    if fields and form["access"] != "none":
+        rules["fields"] = fields
     name = form["name"]
     agreement = {"reference": form["reference"], "expires": form["agreed_until"]}
     application = {
@@ -223,6 +229,23 @@ def _draft(form: _Form, listing: desk.Listed | None) -> Draft:
     return Draft(
         name, drafting.document("Application", application), drafting.permission(name, rules)
     )
+
+
+def _roles(recommended: object) -> object:
+    """A switch that is on, for the roles that were recommended when some were named."""
+    return recommended if isinstance(recommended, Mapping) else True
+
+
+def _fields(recommended: Mapping[str, Any], withheld: list[str]) -> dict[str, Any]:
+    """Rules for fields: those withheld are not masked or shared as well."""
+    masks = dict(recommended.get("mask") or {})
+    shared = [name for name in recommended.get("share") or () if name not in withheld]
+    found = {
+        "withhold": withheld,
+        "mask": {name: mask for name, mask in masks.items() if name not in withheld},
+        "share": shared,
+    }
+    return {name: said for name, said in found.items() if said}
 
 
 def several(text: str) -> list[str]:
