@@ -180,7 +180,9 @@ class Mirror:
         """The newest commit that both descend from; errors.InputError when there is none."""
         answer = await self._git("merge-base", one, other, fine=(0, 1))
         if answer.status:
-            raise errors.InputError(f"cannot compare {one[:12]} and {other[:12]}: no common history")
+            raise errors.InputError(
+                f"cannot compare {one[:12]} and {other[:12]}: no common history"
+            )
         return answer.output.decode().strip()
 
     async def tree(self, commit: str) -> Mapping[str, trees.Entry]:

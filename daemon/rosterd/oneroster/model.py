@@ -74,7 +74,6 @@ def hidden(name: str) -> bool:
     )
 
 
-
 @functools.cache
 def required(collection: str, version: str) -> frozenset[str]:
     """Members that a body of this version must have, `sourcedId` among them."""
