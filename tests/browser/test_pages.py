@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 
 import pytest
+from playwright.async_api import expect
 
 from tests.browser import browsing
 from tests.integration import processes
@@ -136,7 +137,8 @@ async def test_the_keyboard_alone_leads_to_key_and_secret(demo: processes.Demo) 
     ):
         page = tab.page
         await tab.go("/sign-in")
-        await page.keyboard.type(demo.told["console_token"])  # the field has the focus
+        await expect(page.locator("#token")).to_be_focused()
+        await page.keyboard.type(demo.told["console_token"])
         await page.keyboard.press("Enter")
         await page.wait_for_url(f"{tab.base}/")
         await page.keyboard.press("Tab")

@@ -268,7 +268,7 @@ def test_a_cut_tail_is_only_found_with_a_head(day: Day, copy: Path) -> None:
     "statement, number, says",
     [
         (
-            "UPDATE records SET entry=CAST(replace(entry, 'two people', 'six people') AS BLOB)",
+            "UPDATE records SET entry=CAST(replace(entry, 'by two people', 'by six people') AS BLOB)",
             None,
             "does not have the digest",
         ),

@@ -558,7 +558,7 @@ async def test_status_and_console_show_open_requests(
         async with aiohttp.ClientSession(headers=authorized) as session:
             async with session.get(f"{console}/v1/status") as answer:
                 told = (await answer.json())["requests"]
-            async with session.get(console) as answer:
+            async with session.get(f"{console}/history") as answer:
                 page = " ".join((await answer.text()).split())
         toml = tmp_path / "rosterd.toml"
         toml.write_text(
