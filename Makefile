@@ -10,9 +10,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.made
 PYTEST := $(BIN)/python -m pytest
-# how many tests run at once: one more than two processors, as many wait for a daemon; those of one
-# file stay together and share what they start. Give PYTEST_ARGS to narrow or widen a run
-WORKERS ?= 3
+# how many tests run at once; those of one file stay together and share what they start. Give
+# PYTEST_ARGS to narrow or widen a run
+WORKERS ?= 2
 PYTEST_ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
