@@ -244,24 +244,42 @@ def test_a_zip_is_the_same_bytes_each_time_and_opens_everywhere(version: str) ->
 
 def test_a_zip_without_members_is_a_zip() -> None:
     out = io.BytesIO()
-    zips.write([], out)
+    with zips.Packing(io.BytesIO) as packing:
+        packing.write(out)
     with zipfile.ZipFile(out) as archive:
         assert archive.namelist() == []
 
 
+class _Spools(list[io.BytesIO]):
+    """Every scratch file that was opened."""
+
+    def __call__(self) -> io.BytesIO:
+        self.append(io.BytesIO())
+        return self[-1]
+
+
 def test_a_member_waits_in_its_own_scratch_file() -> None:
-    spools: list[io.BytesIO] = []
-
-    def scratch() -> io.BytesIO:
-        spools.append(io.BytesIO())
-        return spools[-1]
-
+    spools = _Spools()
     out = io.BytesIO()
-    with zips.Member("a.csv", scratch) as member:
-        member.write(b"some bytes " * 1000)
-    zips.write([member], out)
+    with zips.Packing(spools) as packing:
+        with packing.open("a.csv") as member:
+            member.write(b"some bytes " * 1000)
+        packing.write(out)
 
-    assert len(spools) == 1
-    assert spools[0].closed
+    assert [spool.closed for spool in spools] == [True]
     with zipfile.ZipFile(out) as archive:
         assert archive.read("a.csv") == b"some bytes " * 1000
+
+
+def test_a_zip_that_is_cut_leaves_no_scratch_file_open() -> None:
+    def records(collection: str) -> Iterator[dict[str, Any]]:
+        yield from samples.District(80).records(collection)
+        if collection == "users":
+            raise RuntimeError("cut")
+
+    spools = _Spools()
+    with pytest.raises(RuntimeError, match="cut"):
+        writer.bundle_zip("1.2", records, io.BytesIO(), metadata=lambda _: (), scratch=spools)
+
+    assert len(spools) > 1
+    assert all(spool.closed for spool in spools)

@@ -48,15 +48,10 @@ def zipped(
     stopped: Callable[[], bool] = lambda: False,
 ) -> dict[str, tabulating.Written]:
     """Write one zip of all files to `out`; files on their way lie in the folder `scratch`."""
-    members: list[zips.Member] = []
-
-    def open_member(name: str) -> BinaryIO:
-        opened = functools.partial(tempfile.TemporaryFile, dir=scratch)
-        members.append(zips.Member(name, cast("zips.Scratch", opened)))
-        return cast("BinaryIO", members[-1])
-
-    written = tabulating.write(template, picture, _watched(open_member, stopped))
-    zips.write(members, out)
+    opened = cast("zips.Scratch", functools.partial(tempfile.TemporaryFile, dir=scratch))
+    with zips.Packing(opened) as packing:
+        written = tabulating.write(template, picture, _watched(packing.open, stopped))
+        packing.write(out)
     return written
 
 

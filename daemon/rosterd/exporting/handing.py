@@ -5,6 +5,7 @@ anybody has them: who took them, and whose records are in them.
 """
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import Callable
 from datetime import datetime
@@ -87,12 +88,15 @@ class Handing:
         version: str,
     ) -> BinaryIO:
         self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-        out: BinaryIO = tempfile.TemporaryFile(dir=self._spool)  # noqa: SIM115 - given away open
-        if template is None:
-            bundles.zipped(picture, version, out, self._spool)
-        else:
-            customs.zipped(picture, template, out, self._spool)
-        out.seek(0)
+        with contextlib.ExitStack() as failing:
+            out: BinaryIO = tempfile.TemporaryFile(dir=self._spool)  # noqa: SIM115 - given away open
+            failing.callback(out.close)
+            if template is None:
+                bundles.zipped(picture, version, out, self._spool)
+            else:
+                customs.zipped(picture, template, out, self._spool)
+            out.seek(0)
+            failing.pop_all()
         return out
 
 

@@ -95,25 +95,20 @@ def bundle_zip(
     Deflated members wait in `scratch` files (in memory by default, some 10 bytes a row).
     InputError for more than 4 GiB.
     """
-    members: dict[str, zips.Member] = {}
-
-    def open_member(name: str) -> BinaryIO:
-        members[name] = zips.Member(name, scratch)
-        return members[name]  # type: ignore[return-value]  # all that is done with it is to write
-
-    counts = write(
-        version,
-        records,
-        open_member,
-        mode=mode,
-        metadata=metadata,
-        linked=linked,
-        system_name=system_name,
-        system_code=system_code,
-        header_only=header_only,
-    )
-    order = (manifest.NAME, *(f"{stem}.csv" for stem in files.FILES[version]))
-    zips.write((members[name] for name in order if name in members), out)
+    with zips.Packing(scratch) as packing:
+        counts = write(
+            version,
+            records,
+            packing.open,
+            mode=mode,
+            metadata=metadata,
+            linked=linked,
+            system_name=system_name,
+            system_code=system_code,
+            header_only=header_only,
+        )
+        order = (manifest.NAME, *(f"{stem}.csv" for stem in files.FILES[version]))
+        packing.write(out, order)
     return counts
 
 

@@ -5,10 +5,12 @@ says which files are there, which is known last. So all sizes are known when a h
 and no time, owner or streaming marker gets in.
 """
 
+import contextlib
 import io
 import struct
 from collections.abc import Callable, Iterable
-from typing import BinaryIO
+from types import TracebackType
+from typing import BinaryIO, Self, cast
 
 from isal import isal_zlib
 
@@ -26,7 +28,7 @@ _PIECE = 1 << 20
 
 
 class Member(io.RawIOBase):
-    """One file being deflated into `scratch`; placed by `write` when it is closed."""
+    """One file being deflated into `scratch`; placed by `Packing.write` when it is closed."""
 
     def __init__(self, name: str, scratch: Scratch) -> None:
         self.name = name
@@ -53,15 +55,56 @@ class Member(io.RawIOBase):
         super().close()
 
     def place(self, out: BinaryIO) -> None:
-        """Copy the deflated bytes and let go of them."""
+        """Copy the deflated bytes."""
         self._spool.seek(0)
         while piece := self._spool.read(_PIECE):
             out.write(piece)
+
+    def drop(self) -> None:
+        """Let go of what was deflated, finished or not."""
+        self._done = True
         self._spool.close()
+        self.close()
 
 
-def write(members: Iterable[Member], out: BinaryIO) -> None:
-    """Put closed members together, in the order given. InputError when they are too big."""
+class Packing:
+    """The members of one zip on their way; leaving it lets go of them, also when the work was cut.
+
+    `scratch` opens what a member is deflated into: a file, or memory.
+    """
+
+    def __init__(self, scratch: Scratch) -> None:
+        self._scratch = scratch
+        self._members: dict[str, Member] = {}
+        self._open = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._open.close()
+
+    def open(self, name: str) -> BinaryIO:
+        """A new member; close it before `write`."""
+        member = self._members[name] = Member(name, self._scratch)
+        self._open.callback(member.drop)
+        return cast("BinaryIO", member)
+
+    def write(self, out: BinaryIO, order: Iterable[str] | None = None) -> None:
+        """Put members together as they were opened, or in `order`, which may name absent ones.
+
+        InputError when they are too big.
+        """
+        names = self._members if order is None else order
+        _write((self._members[name] for name in names if name in self._members), out)
+
+
+def _write(members: Iterable[Member], out: BinaryIO) -> None:
     offset = 0
     directory = []
     for member in members:
