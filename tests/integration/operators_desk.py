@@ -17,6 +17,17 @@ HELD_IMPORT: desk.HeldImport = {
     "since": NOW,
     "generation": 42,
     "excesses": [{"collection": "users", "change": "removed", "number": 900, "before": 1200}],
+    "collections": [
+        {
+            "collection": "users",
+            "before": 1_200,
+            "added": 3,
+            "changed": 41,
+            "removed": 900,
+            "errors": 0,
+            "warnings": 2,
+        }
+    ],
     "released": "",
 }
 
@@ -102,7 +113,15 @@ class Desk(operators_dossiers.Dossiers, operators_looking.Looking):
             },
             "repository": self.repository,
             "served": self.served,
-            "sources": [{"name": "student-system", "state": "current", "reason": "", "stale": ""}],
+            "sources": [
+                {
+                    "name": "student-system",
+                    "state": "current",
+                    "reason": "",
+                    "stale": "",
+                    "paused": False,
+                }
+            ],
             "silent": self.silent,
             "conditions": self.conditions,
             "history": [

@@ -171,3 +171,16 @@ async def test_a_page_of_a_large_roster_stays_small_and_quick(tmp_path: Path) ->
             assert time.perf_counter() - begun < 2
             assert "<b>" not in text
     assert console.COOKIE == "rosterd_session"
+
+
+async def test_what_is_held_is_shown_with_the_command_that_lets_it_go(tmp_path: Path) -> None:
+    made = operators_desk.Desk()
+    async with (
+        test_control.on_console(made, test_control.write_tokens(tmp_path / "t")) as session,
+        session.get("/roster", headers=test_control.bearer(VIEWER)) as response,
+    ):
+        text = await response.text()
+    assert "<strong>900 of 1\u202f200 users removed</strong>" in text
+    assert '<span class="state wait">too much</span> <strong>900</strong>' in text
+    assert f"rosterd roster release {'e' * 12} --reason" in text
+    assert [each[0] for each in made.asked] == ["imports", "held imports"]

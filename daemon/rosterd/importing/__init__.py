@@ -45,6 +45,8 @@ class Status:
     reason: str = ""
     stale: str = ""
     """Since when nothing was read, when that is too long ago."""
+    paused: bool = False
+    """Whether its document says that nothing is read today."""
 
 
 @dataclass(slots=True)
@@ -273,7 +275,7 @@ class Importing:
         """Import from a source if its delivery is due; gives the seconds until it may be."""
         now, today = self._monotonic(), self._publishing.today()
         if reason := holding.paused(source, today):
-            watch.status = Status("waiting", reason)
+            watch.status = Status("waiting", reason, paused=True)
             return None
         stay = holding.additions_only(source, today)
         if source.type == "directory":

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 from rosterd import importing, storage
 from rosterd.importing import releasing
+from rosterd.oneroster import model
 from rosterd.operating import moments
 from rosterd.web import desk
+
+_COUNTED: Final = ("before", "added", "changed", "removed", "errors", "warnings")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +49,22 @@ def _held(each: storage.Held) -> desk.HeldImport:
         "since": moments.text(each.since),
         "generation": each.number,
         "excesses": list(each.excesses),
+        "collections": _moves(each.report),
         "released": each.released,
     }
+
+
+def _moves(report: Mapping[str, Any]) -> list[desk.Moves]:
+    """In the order of the standard; files that are of no collection tell of errors alone."""
+    files = report.get("files", {})
+    told: list[desk.Moves] = []
+    for collection in model.COLLECTIONS:
+        counts = files.get(f"{collection}.csv")
+        if counts is None:
+            continue
+        said = {name: int(counts.get(name, 0)) for name in _COUNTED}
+        told.append({"collection": collection, **said})  # type: ignore[typeddict-item]  # its members are there
+    return told
 
 
 def _import(each: storage.Import, *, kept: bool) -> desk.Import:

@@ -67,7 +67,13 @@ class Standing:
             "repository": self._repository(),
             "served": self._served(),
             "sources": [
-                {"name": name, "state": each.state, "reason": each.reason, "stale": each.stale}
+                {
+                    "name": name,
+                    "state": each.state,
+                    "reason": each.reason,
+                    "stale": each.stale,
+                    "paused": each.paused,
+                }
                 for name, each in self.imports_loop.statuses().items()
             ],
             "silent": self.pulse.silent(),

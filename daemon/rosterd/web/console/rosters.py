@@ -1,16 +1,20 @@
-"""The roster: what was imported and how it went, and its records page by page."""
+"""The roster: what was imported and how it went, what is held, and its records page by page."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from rosterd.oneroster import model
 from rosterd.web import desk
-from rosterd.web.console import pages
+from rosterd.web.console import pages, wording
 
 _IMPORTS: Final = 20
 _PAGE: Final = 50
 PERSONAL: Final = ("users", "enrollments", "demographics")
 """Collections whose records are of single people: for operators alone."""
+_SHOWN: Final = 12
+"""Digits of a revision that the command takes."""
+CHANGES: Final = ("added", "changed", "removed")
 STATUSES: Final = {"active": "Active", "departed": "Departed", "all": "All"}
 
 
@@ -20,8 +24,37 @@ async def _page(asked: pages.Asked) -> pages.Context:
         "imports": [{**each, "files": _files(each)} for each in await asked.desk.imports(_IMPORTS)],
         "served": status["served"],
         "sources": status["sources"],
+        "held": [held(each) for each in await asked.desk.held_imports()],
+        "paused": [each for each in status["sources"] if each["paused"]],
+        "changes": CHANGES,
         "collections": _collections(asked),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An import that waits, and what a person types to let it go."""
+
+    shown: desk.HeldImport
+    over: frozenset[tuple[str, str]]
+    """(collection, change) that is too much."""
+    why: tuple[str, ...]
+    command: str
+
+
+def held(each: desk.HeldImport) -> Held:
+    """The console lets nothing go: a listed key signs, and it is at the person's desk."""
+    why = tuple(
+        f"{wording.count(said['number'])} of {wording.count(said['before'])}"
+        f" {said['collection']} {said['change']}"
+        for said in each["excesses"]
+    )
+    return Held(
+        each,
+        frozenset((said["collection"], said["change"]) for said in each["excesses"]),
+        why,
+        f'rosterd roster release {each["revision"][:_SHOWN]} --reason "…"',
+    )
 
 
 def _files(each: desk.Import) -> dict[str, Mapping[str, Any]]:

@@ -47,6 +47,10 @@ def headline(status: desk.Status) -> dict[str, str]:
         names = ", ".join(each["application"] for each in holds)
         text = f"Everybody else goes on. What to commit is told below: {names}."
         return _said("wait", "A change of what somebody sees is held", text)
+    late = [each["name"] for each in status["sources"] if each["state"] == "held"]
+    if late:
+        text = f"It changes more than its source may; the former one is served: {', '.join(late)}."
+        return _said("wait", "An import is held", text)
     return _said("good", "All is served as the repository says", "Nothing waits for anybody.")
 
 

@@ -53,7 +53,7 @@ def mood(state: str) -> str:
     """How a run of something went: good, wait or bad."""
     if state in ("failed", "refused"):
         return "bad"
-    return "wait" if state in ("running", "superseded") else "good"
+    return "wait" if state in ("running", "superseded", "held") else "good"
 
 
 def worked(status: str) -> bool:

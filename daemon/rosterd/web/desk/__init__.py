@@ -24,7 +24,7 @@ from rosterd.web.desk.looking import (
     Why,
 )
 from rosterd.web.desk.records import Head, Record, Records
-from rosterd.web.desk.rosters import HeldImport, Import, Rosters
+from rosterd.web.desk.rosters import HeldImport, Import, Moves, Rosters
 from rosterd.web.desk.standing import (
     METRICS_TYPE,
     Blocked,
@@ -74,6 +74,7 @@ __all__ = [
     "Looking",
     "Missing",
     "Moved",
+    "Moves",
     "Page",
     "Paper",
     "Picked",

@@ -24,6 +24,19 @@ class Import(TypedDict):
     report: NotRequired[Mapping[str, Any]]
 
 
+class Moves(TypedDict):
+    """What an import would do to the records of one collection."""
+
+    collection: str
+    before: int
+    """Records of this source before."""
+    added: int
+    changed: int
+    removed: int
+    errors: int
+    warnings: int
+
+
 class HeldImport(TypedDict):
     """An import that changes more than its source's thresholds, and waits for somebody."""
 
@@ -33,6 +46,8 @@ class HeldImport(TypedDict):
     generation: int
     excesses: list[Mapping[str, Any]]
     """What was too much: {"collection", "change", "number", "before"}."""
+    collections: list[Moves]
+    """All that it would do."""
     released: str
     """Who let it go; empty while nobody has."""
 

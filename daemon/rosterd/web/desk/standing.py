@@ -61,6 +61,8 @@ class Source(TypedDict):
     """Why nothing is read, empty when all is."""
     stale: str
     """Since when nothing was read, when its document calls that too long; else empty."""
+    paused: bool
+    """Whether its document says that nothing is read today: a blackout."""
 
 
 class Condition(TypedDict):
