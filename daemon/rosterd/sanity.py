@@ -19,7 +19,6 @@ Severity = Literal["error", "warning", "note"]
 """error: strict vendors refuse the roster; warning: somebody will miss something; note: unusual."""
 SAMPLE: Final = 5
 """How many sourcedIds a finding names, for operators alone."""
-_STRETCH: Final = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +109,11 @@ class Subject:
     def ends(self, collection: str, member: str, rows: AbstractBitMap) -> BitMap:
         """What these rows lead to, as far as it is shared."""
         target = rosters.RELATIONS[collection, member]
-        return _gathered(self.roster.relation(collection, member), rows) & self.rows[target]
+        return self.roster.relation(collection, member).gather(rows) & self.rows[target]
 
     def origins(self, collection: str, member: str, targets: AbstractBitMap) -> BitMap:
         """Shared rows that lead to one of the targets."""
-        found = _gathered(self.roster.inverse(collection, member), targets)
-        return found & self.rows[collection]
+        return self.roster.inverse(collection, member).gather(targets) & self.rows[collection]
 
     def twice(self, collection: str, member: str) -> BitMap:
         """Rows that share a value, letters' case aside."""
@@ -137,14 +135,6 @@ class Subject:
         if path is None:
             raise AssertionError(f"no member {collection}.{member}")
         return path
-
-
-def _gathered(relation: rosters.Relation, rows: AbstractBitMap) -> BitMap:
-    """A stretch at a time: a million at once would keep every other thread waiting."""
-    found = BitMap()
-    for start in range(0, rows.max() + 1 if rows else 0, _STRETCH):
-        found |= relation.gather(rows & BitMap(range(start, start + _STRETCH)))
-    return found
 
 
 # ---------------------------------------------------------------- people

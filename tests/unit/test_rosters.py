@@ -37,6 +37,17 @@ def test_gathering_runs_of_rows_gives_the_targets_of_each(
     assert relation.gather(rows) == BitMap(each for row in rows for each in lists[row])
 
 
+@pytest.mark.parametrize("step", [1, 2])
+def test_gathering_over_many_stretches_leaves_nothing_out_between_them(step: int) -> None:
+    many = 200_000  # some times what is gathered in one piece, whether runs are long or short
+    starts, targets = array("I", range(many + 1)), array("I", range(many, 2 * many))
+    relation = rosters.Relation(memoryview(starts), memoryview(targets))
+
+    found = relation.gather(BitMap(range(0, many, step)))
+
+    assert found == BitMap(range(many, 2 * many, step))
+
+
 @hypothesis.given(LISTS)
 def test_an_inverted_relation_has_the_same_edges(lists: list[list[int]]) -> None:
     relation = rosters.Relation.of_lists(lists)
