@@ -435,8 +435,72 @@ def test_rules_are_copied_and_nothing_else_of_the_file(clone: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "broken, words",
+    [
+        ("permissions/nothing.yaml", ("copy-permission", "math-galaxy", "nothing")),
+        ("permissions/math-galaxy.yaml", ("copy-permission", "math-galaxy", "nothing")),
+        ("applications/nothing.yaml", ("copy-permission", "math-galaxy", "nothing")),
+        ("catalog/history-trail.yaml", ("add", "history-trail")),
+        ("permissions/science-lab.yaml", ("remove", "science-lab")),
+        ("sftp-targets/lunch-line.yaml", ("remove", "lunch-line")),
+    ],
+)
+def test_a_document_that_cannot_be_read_is_neither_written_over_nor_left_behind(
+    clone: Path, broken: str, words: tuple[str, ...]
+) -> None:
+    path = clone / broken
+    path.write_bytes(path.read_bytes() + b"colour: &red red\n")
+
+    done = run("app", *words, "--repository", clone)
+
+    assert done.status == 1
+    assert f"{broken}:" in done.words
+    assert _changes(clone) == [f" M {broken}"]
+
+
+def test_a_link_is_not_written_through(clone: Path, tmp_path: Path) -> None:
+    path = clone / "permissions" / "nothing.yaml"
+    elsewhere = tmp_path / "elsewhere.yaml"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+    before = elsewhere.read_bytes()
+
+    done = run("app", "copy-permission", "math-galaxy", "nothing", "--repository", clone)
+
+    assert (done.status, "symbolic link" in done.words) == (1, True), done
+    assert elsewhere.read_bytes() == before
+
+
+def test_rules_that_are_the_same_already_are_not_written(clone: Path) -> None:
+    words = ("app", "copy-permission", "reading-river", "library-lane", "--repository", clone)
+    assert run(*words).status == 0
+    before = (clone / "permissions" / "library-lane.yaml").read_bytes()
+
+    again = run(*words)
+
+    assert (again.status, "already" in again.words) == (0, True), again
+    assert (clone / "permissions" / "library-lane.yaml").read_bytes() == before
+    assert json.loads(run(*words, "--json").out)["written"] == []
+
+
+def test_the_mark_of_a_windows_editor_and_its_line_ends_stay(clone: Path) -> None:
+    path = clone / "permissions" / "library-lane.yaml"
+    windows = path.read_bytes().replace(b"\n", b"\r\n")
+    path.write_bytes(b"\xef\xbb\xbf" + windows)
+
+    words = ("app", "copy-permission", "reading-river", "library-lane", "--repository", clone)
+    assert run(*words).status == 0
+
+    content = path.read_bytes()
+    assert content.startswith(b"\xef\xbb\xbf")
+    assert content.count(b"\r\n") == content.count(b"\n")
+
+
+@pytest.mark.parametrize(
     "words, says",
     [
+        (("app", "add", "history-trail", "--name", "../trail"), "documents stand directly"),
+        (("app", "add", "history-trail", "--name", "Our Trail"), "cannot add Our Trail"),
         (("app", "copy-permission", "math-galaxy", "math-galaxy"), "to itself"),
         (("app", "copy-permission", "math-galaxi", "nothing"), "math-galaxy"),
         (("app", "remove", "math-galaxi"), "math-galaxy"),

@@ -5,8 +5,10 @@ a field that changes keeps its bytes, comments and order included. Writing it ag
 would move blanks and quotes, and a reviewer would have to read all of it.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import ruamel.yaml
 from ruamel.yaml import nodes
@@ -16,7 +18,7 @@ from rosterd import errors
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """A field at the top of a file: the comments above it, and its own lines."""
+    """A field at the top of a file: the comments above it, and its own lines, line ends included."""
 
     lead: tuple[str, ...]
     own: tuple[str, ...]
@@ -31,21 +33,33 @@ def copied(text: str, source: str, names: Collection[str], changed: Collection[s
     """
     fields, end = _fields(text)
     given, _ = _fields(source)
-    newline = "\r\n" if "\r\n" in text else "\n"
+    newline = "\r\n" if text.partition("\n")[0].endswith("\r") else "\n"
     parts: list[tuple[str, _Field]] = []
     kept: list[str] = []
     for name, field in fields.items():
         if name in names and name not in given:
             kept += field.lead  # a person's comment is not ours to take away
             continue
-        own = given[name].own if name in names and name in changed else field.own
+        copy = name in names and name in changed
+        own = _ended(given[name].own, newline) if copy else field.own
         parts.append((name, _Field((*kept, *field.lead), own)))
         kept = []
     for name, field in given.items():
         if name in names and name not in fields:
-            parts.insert(_place(name, list(given), parts), (name, field))
-    lines = [line for _, field in parts for line in (*field.lead, *field.own)]
-    return "".join(f"{line}{newline}" for line in (*lines, *kept, *end))
+            # above the first field of a file stands what is about the whole file
+            lead = field.lead if name != next(iter(given)) else ()
+            anew = _Field(_ended(lead, newline), _ended(field.own, newline))
+            parts.insert(_place(name, list(given), parts), (name, anew))
+    lines = [line for _, field in parts for line in (*field.lead, *field.own)] + [*kept, *end]
+    # the last line of a file may lack its end; anywhere else it needs one
+    return "".join(line if line.endswith("\n") else line + newline for line in lines[:-1]) + (
+        lines[-1] if lines else ""
+    )
+
+
+def _ended(lines: tuple[str, ...], newline: str) -> tuple[str, ...]:
+    """Lines of another file with the ends of this one."""
+    return tuple(line.rstrip("\r\n") + newline for line in lines)
 
 
 def _place(name: str, order: list[str], parts: list[tuple[str, _Field]]) -> int:
@@ -60,24 +74,31 @@ def _place(name: str, order: list[str], parts: list[tuple[str, _Field]]) -> int:
 def _fields(text: str) -> tuple[Mapping[str, _Field], tuple[str, ...]]:
     """The fields at the top in order, and the lines behind the last one."""
     starts = _starts(text)
-    lines = [line.rstrip("\r") for line in text.removesuffix("\n").split("\n")]
+    lines = re.findall(r"[^\n]*\n|[^\n]+", text)
     found: dict[str, _Field] = {}
-    lead, (first, *_) = tuple[str, ...](), starts.values()
+    (first, _), *_ = starts.values()
     lead = tuple(lines[:first])
-    bounds = [*starts.values(), len(lines)]
-    for name, start, stop in zip(starts, bounds, bounds[1:], strict=False):
+    bounds = [*(start for start, _ in starts.values()), len(lines)]
+    for (name, (start, least)), stop in zip(starts.items(), bounds[1:], strict=True):
         end = stop
-        while end > start + 1 and (not lines[end - 1].strip() or lines[end - 1].startswith("#")):
+        while end > least + 1 and _between(lines[end - 1]):
             end -= 1
         found[name] = _Field(lead, tuple(lines[start:end]))
         lead = tuple(lines[end:stop])
     return found, lead
 
 
-def _starts(text: str) -> Mapping[str, int]:
-    """Name of each field at the top -> its line, counted from 0."""
+def _between(line: str) -> bool:
+    """Whether it may stand behind a field without being a part of it."""
+    return not line.strip() or line.startswith(("#", "..."))
+
+
+def _starts(text: str) -> Mapping[str, tuple[int, int]]:
+    """Name of each field at the top -> its first line and the last one that is certainly its own,
+    counted from 0.
+    """
     try:
-        root = ruamel.yaml.YAML(typ="rt").compose(text)
+        root = ruamel.yaml.YAML(typ="safe", pure=False).compose(text)
     except ruamel.yaml.error.YAMLError as error:
         raise errors.InputError(
             "cannot edit this file: it is no YAML; run `rosterd check`"
@@ -86,7 +107,28 @@ def _starts(text: str) -> Mapping[str, int]:
         raise errors.InputError(
             "cannot edit this file: its fields have to stand one below the other, without braces"
         )
-    starts = {key.value: key.start_mark for key, _ in root.value}
-    if any(mark.column for mark in starts.values()):
+    # By index: what a reader of YAML takes for the end of a line is more than what an editor does.
+    if any(
+        key.start_mark.index and text[key.start_mark.index - 1] != "\n" for key, _ in root.value
+    ):
         raise errors.InputError("cannot edit this file: its fields have to begin at the left edge")
-    return {name: mark.line for name, mark in starts.items()}
+    return {
+        key.value: (
+            text.count("\n", 0, key.start_mark.index),
+            text.count("\n", 0, _end(key, value)),
+        )
+        for key, value in root.value
+    }
+
+
+def _end(key: nodes.Node, value: nodes.Node) -> int:
+    """Index of the value's last character where it has an end of its own: brackets or quotes.
+
+    The end of a block is only known by what comes next.
+    """
+    if isinstance(value, nodes.CollectionNode):
+        closed = bool(value.flow_style)
+    else:
+        closed = isinstance(value, nodes.ScalarNode) and value.style in {"'", '"'}
+    mark: Any = value.end_mark if closed else key.end_mark
+    return max(int(mark.index) - 1, int(key.start_mark.index))

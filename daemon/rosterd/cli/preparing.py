@@ -4,6 +4,8 @@ Nothing here asks the daemon or changes what is shared. The documents are writte
 is at home, checked as the daemon will check them, and a reviewed commit makes them true.
 """
 
+import codecs
+import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -39,14 +41,15 @@ def add(listing: str, name: str | None, folder: Path, as_json: bool) -> None:
     them, then commit: the git commands are printed.
     """
     loaded = _loaded(folder)
+    chosen = name or listing
+    _require_readable(loaded, documents.path_of("Listing", listing), "permissions/")
     named = {each.name: each for each in _of(loaded, documents.Listing)}
     if listing not in named:
         hint = documents.nearest(listing, list(named))
         raise errors.InputError(f"cannot add {listing}: catalog/ has no such entry{hint}")
-    chosen = name or listing
     texts = drafting.from_listing(named[listing], chosen)
     for path in texts:
-        if (folder / path).exists():
+        if os.path.lexists(folder / path):
             raise errors.InputError(
                 f"cannot write {path}: it is there already; choose another --name"
             )
@@ -73,6 +76,8 @@ def copy_permission(source: str, target: str, folder: Path, as_json: bool) -> No
     not change the other. Comments and order of the file stay.
     """
     loaded = _loaded(folder)
+    papers = [documents.path_of("Application", each) for each in (source, target)]
+    _require_readable(loaded, *papers, "permissions/")
     known = {each.name for each in _of(loaded, documents.Application)}
     for each in (source, target):
         if each not in known:
@@ -92,8 +97,12 @@ def copy_permission(source: str, target: str, folder: Path, as_json: bool) -> No
         path = held.path
         old = _rules(held)
         changed = {name for name in RULES if rules.get(name) != old.get(name)}
+        if not changed:
+            _tell_same(source, target, as_json=as_json)
+            return
         text = editing.copied(_text(held), _text(given), RULES, changed)
-        content = text.encode()
+        mark = codecs.BOM_UTF8 if held.content.startswith(codecs.BOM_UTF8) else b""
+        content = mark + text.encode()
     _require_copy({path: content}, given, held)
     _write(folder, {path: content})
     message = f"Give {target} the rules of {source}"
@@ -111,6 +120,8 @@ def remove(name: str, folder: Path, as_json: bool) -> None:
     holds.
     """
     loaded = _loaded(folder)
+    own = documents.path_of("Application", name)
+    _require_readable(loaded, own, "permissions/", "sftp-targets/")
     papers = _papers(loaded, name)
     application = next(
         (each.document for each in papers if isinstance(each.document, documents.Application)), None
@@ -125,7 +136,10 @@ def remove(name: str, folder: Path, as_json: bool) -> None:
             " applied, then remove it. `access: none` takes effect at once all the same"
         )
     for each in papers:
-        (folder / each.path).unlink()
+        try:
+            (folder / each.path).unlink()
+        except OSError as error:
+            raise errors.InputError(f"cannot remove {each.path}: {error.strerror}") from error
     removed = [each.path for each in papers]
     _tell(folder, loaded, f"remove-{name}", f"Remove {name}", removed=removed, as_json=as_json)
 
@@ -140,6 +154,20 @@ def _loaded(folder: Path) -> loading.Loaded:
             " --repository DIR"
         )
     return loading.load(reading.documents(".", folder))
+
+
+def _require_readable(loaded: loading.Loaded, *places: str) -> None:
+    """Every document at these paths or below these folders can be read.
+
+    One that cannot might be the very one that is meant: a permission that is broken would be written
+    over, or left behind.
+    """
+    broken = {path for path in loaded.broken if path.startswith(places)}
+    if broken:
+        raise errors.InputError(
+            "cannot prepare a change beside documents that cannot be read; mend them first",
+            [each for each in loaded.problems if each.path in broken],
+        )
 
 
 def _of(loaded: loading.Loaded, kind: type[Any]) -> list[Any]:
@@ -206,8 +234,23 @@ def _require_copy(
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     for path, content in files.items():
-        (folder / path).parent.mkdir(exist_ok=True)
-        (folder / path).write_bytes(content)
+        place = folder / path
+        if place.is_symlink() or place.parent.is_symlink():
+            raise errors.InputError(
+                f"cannot write {path}: it is a symbolic link; put the file there"
+            )
+        try:
+            place.parent.mkdir(exist_ok=True)
+            place.write_bytes(content)
+        except OSError as error:
+            raise errors.InputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _tell_same(source: str, target: str, *, as_json: bool) -> None:
+    if as_json:
+        wording.print_json({"written": [], "removed": [], "problems": [], "commands": []})
+    else:
+        click.echo(f"{target} has the rules of {source} already: there is nothing to write.")
 
 
 def _tell(

@@ -18,8 +18,11 @@ def documents(name: str, folder: Path) -> Mapping[str, bytes]:
     for file in sorted(path.rglob("*")):
         relative = file.relative_to(path).as_posix()
         if file.suffix.lower() in {".yaml", ".yml"} and not relative.startswith("."):
-            with contextlib.suppress(IsADirectoryError):
-                files[relative] = file.read_bytes()
+            try:
+                with contextlib.suppress(IsADirectoryError):
+                    files[relative] = file.read_bytes()
+            except OSError as error:
+                raise errors.InputError(f"cannot read {file}: {error.strerror}") from error
     return files
 
 
