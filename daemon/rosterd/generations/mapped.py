@@ -8,6 +8,7 @@ import bisect
 import collections
 import itertools
 import mmap
+import operator
 import os
 from array import array
 from collections.abc import Sequence
@@ -137,15 +138,15 @@ class Table:
 
     # -- records
 
-    def fragments(self, rows: Sequence[int], version: str) -> list[memoryview]:
-        """One slice of a mapped file for each row, which is not copied before the page is joined."""
+    def fragments(self, rows: Sequence[int], version: str) -> list[bytes]:
+        """One piece of a mapped file for each row. They are short: to copy them here costs less
+        than to point at each of them.
+        """
         all_places, all_sizes = self._fragments_of(version)
-        places, sizes, views = of_rows(all_places, rows), of_rows(all_sizes, rows), self._views
-        if len(views) == 1:
-            only = views[0]
-            return [only[at : at + size] for at, size in zip(places, sizes, strict=True)]
+        places, sizes = of_rows(all_places, rows), of_rows(all_sizes, rows)
+        maps = self.maps
         return [
-            views[at >> _SHIFT][(start := at & _OFFSET) : start + size]
+            maps[at >> _SHIFT][(start := at & _OFFSET) : start + size]
             for at, size in zip(places, sizes, strict=True)
         ]
 
@@ -197,10 +198,13 @@ class Table:
         return total, total - used
 
 
-def of_rows(numbers: memoryview, rows: Sequence[int]) -> list[int]:
-    """The numbers of these rows; of neighbours all at once."""
+def of_rows(numbers: memoryview, rows: Sequence[int]) -> Sequence[int]:
+    """The numbers of these rows; of neighbours, and of many, all at once."""
     if isinstance(rows, range):
         return numbers[rows.start : rows.stop].tolist()
+    if len(rows) > 1:
+        many: tuple[int, ...] = operator.itemgetter(*rows)(numbers)
+        return many
     return [numbers[row] for row in rows]
 
 

@@ -56,7 +56,7 @@ class Generation:
         """The name of its folder, as the state remembers it."""
         return self.folder.name
 
-    def fragments(self, collection: str, rows: Sequence[int], version: str) -> list[memoryview]:
+    def fragments(self, collection: str, rows: Sequence[int], version: str) -> list[bytes]:
         """Stored JSON of the rows, each without its opening brace and dateLastModified."""
         return self._tables[collection].fragments(rows, version)
 

@@ -16,6 +16,7 @@ from rosterd import holdings, pictures, rosters
 from rosterd.oneroster import rendering
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NONE = FrozenBitMap()
 _MOSTLY = 3
 """Of so many rows at most one may be odd for the others to be taken in pieces."""
 
@@ -97,7 +98,7 @@ class Pager:
             odd = self._odd.range_cardinality(rows.start, rows.stop) if self._odd else 0
             if odd * _MOSTLY < len(rows):
                 return self._neighbours(rows, odd=odd > 0)
-        asked = BitMap(rows)
+        asked = BitMap(rows) if self._gone or self._others else _NONE
         if self._gone and self._gone.intersect(asked):
             parts = self._with_gone(rows)
         elif rows and not (self._others and self._others.intersect(asked)):
@@ -147,16 +148,16 @@ class Pager:
         collection = self._collection
         page = [*self._generation.fragments(collection, rows, self._picture.version)]
         others = BitMap(rows) - self._plain if self._changed else BitMap()
-        trims = self._picture.trims(collection) if others else ()
-        for place, row in enumerate(rows) if others else ():
-            if row not in others:
-                continue
-            for trim, trimmed in trims:
-                if row in trimmed:
-                    page[place] = trim(page[place])
-                    break
-            else:
-                page[place] = self._again(row)
+        if not others:
+            return page
+        places = {row: place for place, row in enumerate(rows)}
+        for trim, trimmed in self._picture.trims(collection):
+            found = others & trimmed
+            for place in map(places.__getitem__, found):
+                page[place] = trim(page[place])
+            others -= found
+        for row in others:
+            page[places[row]] = self._again(row)
         return page
 
     def _again(self, row: int) -> bytes:
@@ -164,7 +165,7 @@ class Pager:
         key = (self._application, self._picture.version, self._collection, row)
         fragment = self._rendered.get(key)
         if fragment is None:
-            record = self._picture.record(self._collection, row)
+            record = self._picture.canonical(self._collection, row)  # rendering knows the version
             fragment = rendering.fragment(self._collection, record, self._picture.version)
             self._rendered.put(key, fragment)
         return fragment
