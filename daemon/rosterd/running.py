@@ -95,7 +95,9 @@ async def _listen(stack: contextlib.AsyncExitStack, daemon: Daemon) -> Listening
         leave=daemon.leaving.page,
         spend=daemon.links.spend,
     )
-    page = console.Console(daemon.desk, daemon.people).application()
+    page = console.Console(
+        daemon.desk, daemon.people, public_url=machine.console.public_url
+    ).application()
     socket = await asyncio.to_thread(listening.control_socket, machine.paths.control_socket)
     stack.callback(machine.paths.control_socket.unlink, missing_ok=True)
     try:

@@ -137,6 +137,9 @@ class Console(pydantic.BaseModel):
     """TCP port; 0 takes a free one."""
     tokens: Path | None = None
     """File with one operator a line: name, role (viewer or operator), sha256 of the token."""
+    public_url: str | None = pydantic.Field(default=None, pattern=r"^https://[^\s/?#@]+$")
+    """Base under which a proxy that ends TLS serves the console, such as
+    https://console.district.example. Without it the console answers to loopback's names alone."""
 
     @pydantic.field_validator("address")
     @classmethod

@@ -99,3 +99,8 @@ def reveal(*, method: str, status: int) -> None:
 def operator(*, method: str, path: str, who: str, status: int) -> None:
     """One request of an operator; `path` is the endpoint's template."""
     _log.info("control %s %s by=%s status=%d", method, path, who, status)
+
+
+def page(*, method: str, path: str, who: str, status: int) -> None:
+    """One request for a page of the console; `path` is the page's template."""
+    _log.info("console %s %s by=%s status=%d", method, path, who, status)

@@ -23,6 +23,9 @@ ROLES: Final = ("metrics", "viewer", "operator")
 SESSION: Final = 12 * 3600.0
 """Seconds a browser stays signed in."""
 _SESSIONS: Final = 500
+_SESSIONS_EACH: Final = 20
+"""Browsers of one token. Of all sessions the oldest goes first, so nobody may have most of them."""
+_NOTHING: Final = sha256(b"").hexdigest()
 _LONGEST_FILE: Final = 1_000_000
 
 
@@ -74,6 +77,9 @@ class Operators:
         """The secret of a new session for a cookie; None for a token that nobody has."""
         if self.known(token) is None:
             return None
+        mine = [each for each, (owner, _) in self._sessions.items() if owner == _digest(token)]
+        for each in mine[: max(0, len(mine) - _SESSIONS_EACH + 1)]:
+            del self._sessions[each]
         while len(self._sessions) >= _SESSIONS:
             del self._sessions[next(iter(self._sessions))]
         session = secrets.token_urlsafe(32)
@@ -123,7 +129,14 @@ def _people(text: str, path: Path) -> dict[str, Operator]:
             and len(words[2]) == 64
             and set(words[2].lower()) <= set(string.hexdigits)
         )
-        if good:
+        if good and words[2].lower() == _NOTHING:
+            # what `printf %s "$token" | sha256sum` gives when the variable is empty
+            _log.warning(
+                "line ignored, it is the digest of an empty token: %s:%d (make it again)",
+                path,
+                number,
+            )
+        elif good:
             people[words[2].lower()] = Operator(words[0], cast("Role", words[1]))
         else:
             _log.warning(

@@ -2,8 +2,10 @@
 
 Signing in trades a token for a session cookie that no other site can send along. Each form carries
 a word made from that cookie besides, so that nothing is asked in somebody's name but by these pages.
+Whatever goes wrong, the answer has our headers, and says nothing of what it was about.
 """
 
+import asyncio
 import hmac
 import importlib.resources
 import urllib.parse
@@ -15,17 +17,19 @@ import jinja2
 from aiohttp import web
 
 from rosterd import errors
-from rosterd.web import control, desk, operators
+from rosterd.web import accesses, control, desk, operators
 from rosterd.web.console import (
     adding,
     applications,
     dossiers,
     finding,
     histories,
+    origins,
     pages,
     rosters,
     standing,
     wording,
+    writing,
 )
 from rosterd.web.control import endpoints
 from rosterd.web.oneroster import answers, serving
@@ -33,6 +37,7 @@ from rosterd.web.oneroster import answers, serving
 PAGES: Final = (
     *applications.PAGES,
     *dossiers.PAGES,
+    *writing.PAGES,
     *adding.PAGES,
     *finding.PAGES,
     *rosters.PAGES,
@@ -42,8 +47,11 @@ PAGES: Final = (
 COOKIE: Final = "rosterd_session"
 WORD: Final = "word"
 """Name of the field by which a form shows that it is ours."""
+PATIENCE: Final = 10.0
+"""Seconds within which a form has to be there."""
 _LONGEST_FORM: Final = 16_384
 _FIELDS: Final = 400
+_FAILED: Final = "the daemon failed; the fault is in its log"
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self';"
     " base-uri 'none'; frame-ancestors 'none'",
@@ -67,9 +75,20 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Console:
     """The pages, and the reading half of the operators' JSON."""
 
-    def __init__(self, the_desk: desk.Desk, people: operators.Operators) -> None:
+    def __init__(
+        self,
+        the_desk: desk.Desk,
+        people: operators.Operators,
+        *,
+        public_url: str | None = None,
+    ) -> None:
+        """`public_url` is the base under which a proxy that ends TLS serves it, if one does."""
         self._desk = the_desk
         self._people = people
+        self._origins = origins.Origins(public_url)
+        self._secure = public_url is not None
+        # no page of a neighbouring name, and none in the clear, can set a cookie called so
+        self._cookie = f"__Host-{COOKIE}" if self._secure else COOKIE
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("rosterd.web"),
             autoescape=True,
@@ -102,25 +121,38 @@ class Console:
     @web.middleware
     async def _guarded(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         try:
-            response: web.StreamResponse = await handler(request)
-        except web.HTTPException as error:
-            if request.path.startswith("/v1/"):
-                response = control.json(error.status, {"error": error.reason})
-            elif isinstance(error, web.HTTPMove):
-                response = web.Response(
-                    status=error.status, headers={"Location": str(error.location)}
-                )
-            else:
-                response = self._refusal(request, error.status, error.reason)
+            response = await self._answer(request, handler)
+        except Exception as error:  # noqa: BLE001 - not even a page that tells of a failure may fail
+            serving.log_failure(error, "console")
+            response = web.Response(status=500, text=f"{_FAILED}\n")
         response.headers.update(_HEADERS)
         return response
+
+    async def _answer(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        try:
+            self._origins.refuse(request)
+            return await handler(request)
+        except web.HTTPException as error:
+            if request.path.startswith("/v1/"):
+                return control.json(error.status, {"error": error.reason})
+            if isinstance(error, web.HTTPMove):
+                return web.Response(status=error.status, headers={"Location": str(error.location)})
+            return self._refusal(request, error.status, error.reason)
 
     def _operator(self, request: web.Request) -> operators.Operator | None:
         if _by_token(request):
             token = request.headers["Authorization"].partition(" ")[2]
             return self._people.known(token.strip())
-        session = request.cookies.get(COOKIE)
+        session = self._session(request)
         return self._people.of_session(session) if session else None
+
+    def _session(self, request: web.Request) -> str:
+        return request.cookies.get(self._cookie, "")
+
+    def _word(self, request: web.Request) -> str:
+        """What our forms say in this session, and nobody who does not have its cookie can."""
+        text = f"form {self._session(request)}"
+        return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
     def _allowed(self, endpoint: endpoints.Endpoint) -> _Handler:
         answer = control.handler(endpoint)
@@ -161,33 +193,37 @@ class Console:
     async def _sign_in(self, request: web.Request) -> web.Response:
         if self._operator(request) is not None:
             raise web.HTTPSeeOther("/")
-        return self._form(wrong=False)
+        return self._entrance(wrong=False)
 
     async def _signed_in(self, request: web.Request) -> web.Response:
-        form = urllib.parse.parse_qs(await request.text(), max_num_fields=5)
-        session = self._people.sign_in(form.get("token", [""])[0].strip())
+        token = (await _form(request)).get("token", [""])[-1].strip()
+        session, who = self._people.sign_in(token), self._people.known(token)
+        status = 401 if session is None else 303
+        accesses.page(method="POST", path="/sign-in", who=who.name if who else "-", status=status)
         if session is None:
-            return self._form(wrong=True)
-        response = web.Response(status=303, headers={"Location": "/"})
+            return self._entrance(wrong=True)
+        self._people.sign_out(self._session(request))  # whoever had it, it ends here
+        response = web.Response(status=status, headers={"Location": "/"})
         response.set_cookie(
-            COOKIE,
+            self._cookie,
             session,
             max_age=int(operators.SESSION),
             httponly=True,
+            secure=self._secure,
             samesite="Strict",
             path="/",
         )
         return response
 
     async def _signed_out(self, request: web.Request) -> web.Response:
-        session = request.cookies.get(COOKIE)
+        session = self._session(request)
+        response = web.Response(status=303, headers={"Location": "/sign-in"})
         if session:
             self._people.sign_out(session)
-        response = web.Response(status=303, headers={"Location": "/sign-in"})
-        response.del_cookie(COOKIE, path="/")
+            response.del_cookie(self._cookie, path="/", secure=self._secure)
         return response
 
-    def _form(self, *, wrong: bool) -> web.Response:
+    def _entrance(self, *, wrong: bool) -> web.Response:
         text = self._templates.get_template("sign-in.html").render(
             possible=self._people.any, wrong=wrong, who=None
         )
@@ -200,14 +236,28 @@ class Console:
             operator = self._operator(request)
             if operator is None:
                 raise web.HTTPSeeOther("/sign-in")
-            if not operator.may("viewer"):
-                raise web.HTTPForbidden(reason="this takes the role viewer")
-            if not operator.may(page.role):
-                raise web.HTTPForbidden(reason=f"this takes the role {page.role}")
-            context = await self._answered(page, request, operator)
-            return self._shown(request, page.template, 200, page.under or page.path, context)
+            status = 500
+            try:
+                response = await self._permitted(page, request, operator)
+                status = response.status
+            except web.HTTPException as error:
+                status = error.status
+                raise
+            finally:
+                accesses.page(method=page.method, path=page.path, who=operator.name, status=status)
+            return response
 
         return answered
+
+    async def _permitted(
+        self, page: pages.Page, request: web.Request, who: operators.Operator
+    ) -> web.StreamResponse:
+        if not who.may("viewer"):
+            raise web.HTTPForbidden(reason="this takes the role viewer")
+        if not who.may(page.role):
+            raise web.HTTPForbidden(reason=f"this takes the role {page.role}")
+        context = await self._answered(page, request, who)
+        return self._shown(request, page.template, 200, page.under or page.path, context)
 
     async def _answered(
         self, page: pages.Page, request: web.Request, who: operators.Operator
@@ -221,25 +271,17 @@ class Console:
             raise
         except Exception as error:
             serving.log_failure(error, page.path)
-            reason = "the daemon failed; the fault is in its log"
-            raise web.HTTPInternalServerError(reason=reason) from error
+            raise web.HTTPInternalServerError(reason=_FAILED) from error
 
     async def _asked(
         self, page: pages.Page, request: web.Request, who: operators.Operator
     ) -> pages.Asked:
-        text = request.query_string
-        if page.method == "POST":
-            text = await request.text()
-        try:
-            chosen = urllib.parse.parse_qs(
-                text, keep_blank_values=True, max_num_fields=_FIELDS, errors="replace"
-            )
-        except ValueError as error:
-            raise web.HTTPBadRequest(reason="the form has too many fields") from error
+        posted = page.method == "POST"
+        chosen = await _form(request) if posted else _fields(request.query_string)
         given = {name: values[-1] for name, values in chosen.items()}
-        if page.method == "POST" and not _by_token(request):
+        if posted and not _by_token(request):
             said = given.get(WORD, "").encode("utf-8", "replace")
-            if not hmac.compare_digest(said, _word(request).encode()):
+            if not hmac.compare_digest(said, self._word(request).encode()):
                 raise web.HTTPForbidden(
                     reason="this form was not made for this session: go back, reload, try again"
                 )
@@ -249,7 +291,7 @@ class Console:
             given=given,
             chosen=chosen,
             name=request.match_info.get("name", ""),
-            posted=page.method == "POST",
+            posted=posted,
         )
 
     def _refusal(self, request: web.Request, status: int, reason: str) -> web.Response:
@@ -262,7 +304,7 @@ class Console:
         who = self._operator(request)
         known: dict[str, Any] = {
             "who": who,
-            "word": _word(request),
+            "word": self._word(request),
             "here": here,
             "navigation": [
                 page for page in PAGES if page.label and who is not None and who.may(page.role)
@@ -282,7 +324,24 @@ def _by_token(request: web.Request) -> bool:
     return scheme.lower() == "bearer"
 
 
-def _word(request: web.Request) -> str:
-    """What our forms say in this session, and nobody who does not have its cookie can."""
-    session = request.cookies.get(COOKIE, "")
-    return sha256(f"form {session}".encode("utf-8", "surrogateescape")).hexdigest()
+async def _form(request: web.Request) -> dict[str, list[str]]:
+    """The fields of a form. Ours are UTF-8 whatever the request calls itself; what is not becomes
+    marks, which match nothing.
+    """
+    try:
+        async with asyncio.timeout(PATIENCE):
+            body = await request.read()
+    except TimeoutError as error:
+        raise web.HTTPRequestTimeout(reason="the form did not come") from error
+    except web.RequestPayloadError as error:
+        raise web.HTTPBadRequest(reason="the form cannot be unpacked") from error
+    return _fields(body.decode("utf-8", "replace"))
+
+
+def _fields(text: str) -> dict[str, list[str]]:
+    try:
+        return urllib.parse.parse_qs(
+            text, keep_blank_values=True, max_num_fields=_FIELDS, errors="replace"
+        )
+    except ValueError as error:
+        raise web.HTTPBadRequest(reason="the form has too many fields") from error

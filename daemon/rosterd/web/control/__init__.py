@@ -118,20 +118,25 @@ def json(status: int, payload: object) -> web.Response:
 async def _by_socket(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    request[WHO] = _peer(request)
     try:
+        request[WHO] = _peer(request)
         return await handler(request)
     except web.HTTPException as error:
         return json(error.status, {"error": error.reason})
 
 
 def _peer(request: web.Request) -> str:
-    """Who is at the other end of the unix socket, as the kernel says it."""
+    """Who is at the other end of the unix socket, as the kernel says it; web.HTTPForbidden when it
+    says nothing.
+    """
     transport = request.transport
     connection = transport.get_extra_info("socket") if transport is not None else None
     if connection is None or connection.family != socket.AF_UNIX:
-        return "unknown"
-    packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        raise web.HTTPForbidden(reason="nobody can be put on record for this")
+    try:
+        packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    except OSError as error:  # it was hung up meanwhile
+        raise web.HTTPForbidden(reason="nobody can be put on record for this") from error
     _, uid, _ = struct.unpack("3i", packed)
     try:
         return f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
