@@ -488,8 +488,8 @@ def test_every_page_that_arrived_is_on_record_after_kill_9(rounds: int, tmp_path
     for number in range(rounds):
         chosen = [name for bit, name in enumerate(_MEMBERS) if number + 1 >> bit & 1]
         fields = ",".join(["sourcedId", *chosen])  # new in each round, so that there is to write
+        _holds(folder, arrived)  # while nobody puts its files together
         with processes.serve(folder / "rosterd.toml", folder / "control.sock") as daemon:
-            _holds(folder, arrived)
             vendor = processes.Vendor(told["api"], pair["key"], pair["secret"])
             assert vendor.sign_in().status == 200
             client = Client(vendor, fields, dice, dice.randint(1, 30))
