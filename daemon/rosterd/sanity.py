@@ -116,15 +116,18 @@ class Subject:
         return self.roster.inverse(collection, member).gather(targets) & self.rows[collection]
 
     def twice(self, collection: str, member: str) -> BitMap:
-        """Rows that share a value, letters' case aside."""
-        first: dict[str, int] = {}
-        found: set[int] = set()
-        for row, values in self.values(collection, member):
-            for value in set(map(filters.fold, values)):
-                other = first.setdefault(value, row)
-                if other != row:
-                    found |= {other, row}
-        return BitMap(found)
+        """Rows that share a value, letters' case aside, with another one of the view."""
+        rows, found = self.rows[collection], BitMap()
+        for group in self.roster.alike(collection, self._path(collection, member)):
+            shared = [row for row in group if row in rows]
+            if len(shared) > 1:
+                found.update(shared)
+        return found
+
+    def strange(self, collection: str, member: str, known: frozenset[str]) -> AbstractBitMap:
+        """Rows with a value that is none of the known ones; the member must be `given`."""
+        found = self.roster.strange(collection, self._path(collection, member), known)
+        return found & self.rows[collection]
 
     def _leaf(self, collection: str, member: str, operator: str, value: str) -> AbstractBitMap:
         leaf = filters.Leaf(self._path(collection, member), operator, value)
@@ -165,8 +168,7 @@ def _without_primary_role(on: Subject) -> AbstractBitMap:
 
 
 def _odd_grades(on: Subject) -> AbstractBitMap:
-    known = vocabularies.GRADES
-    return BitMap([row for row, values in on.values("users", "grades") if not known >= {*values}])
+    return on.strange("users", "grades", vocabularies.GRADES)
 
 
 def _guardians_of_nobody(on: Subject) -> AbstractBitMap:

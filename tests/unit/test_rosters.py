@@ -48,6 +48,22 @@ def test_gathering_over_many_stretches_leaves_nothing_out_between_them(step: int
     assert found == BitMap(range(many, 2 * many, step))
 
 
+@hypothesis.given(st.lists(st.sampled_from(["a@b", "A@B", "c@d", "", "Stra\xdfe", "STRASSE"])))
+def test_rows_that_share_a_value_are_found_whatever_its_case(mails: list[str]) -> None:
+    users = [{"sourcedId": f"{number}", "email": mail} for number, mail in enumerate(mails)]
+    users = [{name: text for name, text in each.items() if text} for each in users]
+    roster = rosters.from_records({"users": users})
+
+    groups = roster.alike("users", _path("users", "email"))
+
+    folded = {filters.fold(mail) for mail in mails if mail}
+    expected = [
+        [row for row, mail in enumerate(mails) if mail and filters.fold(mail) == each]
+        for each in folded
+    ]
+    assert sorted(map(list, groups)) == sorted(each for each in expected if len(each) > 1)
+
+
 @hypothesis.given(LISTS)
 def test_an_inverted_relation_has_the_same_edges(lists: list[list[int]]) -> None:
     relation = rosters.Relation.of_lists(lists)

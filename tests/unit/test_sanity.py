@@ -6,8 +6,10 @@ import pytest
 
 from rosterd import access, pictures, rosters, sanity
 from rosterd.documents import values
+from rosterd.oneroster import model
 from tests.unit import districts
 
+_MAILS = "emails-used-twice"
 FOUND: dict[str, set[str]] = {
     "students-without-grades": {"newcomer-e", "helper"},
     "students-without-enrollments": {"newcomer-e"},
@@ -47,6 +49,29 @@ def found(of: pictures.Picture, name: str) -> set[str]:
 @pytest.mark.parametrize("name", FOUND)
 def test_each_check_finds_what_it_names(name: str) -> None:
     assert found(picture(), name) == FOUND[name]
+
+
+def test_whole_columns_are_read_once_for_all_who_see_parts_of_a_roster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = picture(_changed("users", "office", email="T.E@Example.org"))
+    part = access.view(
+        whole.view.roster,
+        districts.grant({"access": "basic", "orgs": ["west"], "courses": "all"}),
+        districts.TODAY,
+    )
+    read, column = [], rosters.Roster.column
+
+    def counted(roster: rosters.Roster, collection: str, path: model.FieldPath) -> Any:
+        read.append((collection, path.dotted))
+        return column(roster, collection, path)
+
+    monkeypatch.setattr(rosters.Roster, "column", counted)
+    reports = [sanity.report(of) for of in (whole, pictures.Picture(part, "1.2"))]
+
+    told = [each.count for report in reports for each in report if each.check == _MAILS]
+    assert told == [2, 0]
+    assert read.count(("users", "email")) == read.count(("users", "grades")) == 1
 
 
 def test_a_report_holds_every_check_in_the_order_of_the_table() -> None:

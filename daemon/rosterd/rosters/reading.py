@@ -5,7 +5,7 @@ where they come from. `Backing` is the whole of what a store has to be able to s
 """
 
 from array import array
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final, Protocol
 
@@ -17,6 +17,7 @@ from rosterd.rosters.relations import Edge, Record, Relation
 
 LEAVES_KEPT: Final = 512  # bitmaps of some kilobytes: permissions ask the same ones again and again
 ORDERS_KEPT: Final = 12  # 4 bytes a row
+COLUMNS_KEPT: Final = 8  # what was found in whole columns, few rows mostly
 DAYS_KEPT: Final = 2  # roles as of today, and of yesterday for a world that is still held
 
 
@@ -94,6 +95,8 @@ class Roster:
         self._leaves: dict[Hashable, FrozenBitMap] = {}
         self._orders: dict[Hashable, array[int]] = {}
         self._holdings: dict[Hashable, Mapping[str, Relation]] = {}
+        self._alike: dict[Hashable, Sequence[Sequence[int]]] = {}
+        self._strange: dict[Hashable, FrozenBitMap] = {}
         self._roleless: FrozenBitMap | None = None
         self._behind: dict[tuple[str, str, int], FrozenBitMap] = {}
 
@@ -157,6 +160,35 @@ class Roster:
     ) -> Iterator[tuple[int, tuple[str, ...]]]:
         """(row, values) of active rows; rows without a value may be left out."""
         return self._backing.column(collection, path)
+
+    def alike(self, collection: str, path: model.FieldPath) -> Sequence[Sequence[int]]:
+        """Groups of active rows that have a value in common, letters' case aside. They are looked
+        for among all rows once, for all who want to know it of some of them.
+        """
+        return remembering.kept(
+            self._alike, (collection, path), COLUMNS_KEPT, lambda: self._grouped(collection, path)
+        )
+
+    def _grouped(self, collection: str, path: model.FieldPath) -> Sequence[Sequence[int]]:
+        first: dict[str, int] = {}
+        groups: dict[str, list[int]] = {}
+        for row, values in self.column(collection, path):
+            for value in set(map(filters.fold, values)):
+                other = first.setdefault(value, row)
+                if other != row:
+                    groups.setdefault(value, [other]).append(row)
+        return tuple(groups.values())
+
+    def strange(
+        self, collection: str, path: model.FieldPath, known: frozenset[str]
+    ) -> FrozenBitMap:
+        """Active rows that have a value beside the known ones; found once, too."""
+
+        def find() -> FrozenBitMap:
+            column = self.column(collection, path)
+            return FrozenBitMap([row for row, values in column if not known.issuperset(values)])
+
+        return remembering.kept(self._strange, (collection, path, known), COLUMNS_KEPT, find)
 
     def order(
         self, collection: str, path: model.FieldPath, *, descending: bool = False
