@@ -7,6 +7,7 @@ key that it was made for, or with the application's access. Of the token only it
 
 import asyncio
 import contextlib
+import hmac
 import logging
 import secrets
 from collections.abc import Callable
@@ -87,11 +88,17 @@ class Links:
         in between costs a new letter, and no secret.
         """
         digest = _digest(token)
+        known = await self._store.run(lambda store: store.reveal_links())
+        if not any(hmac.compare_digest(digest, each.digest) for each in known):
+            return None  # a guess, that the store's one writer does not hear of
         link = await self._store.run(lambda store: store.spend_reveal_link(digest))
         if link is None or not self._good(link):
             return None
         actor = f"whoever had the link that {link.actor} sent"
-        pair = (await self._keys.reveal(link.application, actor))[0]
+        try:
+            pair = (await self._keys.reveal(link.application, actor))[0]
+        except errors.InputError:
+            return None  # a commit took it away in this very moment
         config = self._worlds.current.config
         if pair.key != link.key or config is None:
             return None

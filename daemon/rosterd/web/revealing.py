@@ -22,7 +22,8 @@ from rosterd.web.oneroster import answers, serving
 
 PATH: Final = "/reveal/{token}"
 PER_MINUTE: Final = 30
-"""Requests from one address. Tokens have 256 random bits: this keeps the noise down."""
+"""Wrong links from one address, before they are told to wait. Tokens have 256 random bits: this keeps
+the noise down. A right one is never kept waiting, as behind a proxy all have the same address."""
 _LONGEST: Final = 200
 
 
@@ -93,16 +94,16 @@ class Revealing:
     async def _answered(self, request: web.Request) -> web.Response:
         if request.method not in ("GET", "HEAD", "POST"):
             return self._shown(405, "button", {"Allow": "GET, HEAD, POST"})
-        pause = self._rates.wait(request.remote or "")
-        if pause:
-            return self._shown(429, "later", {"Retry-After": str(pause)})
         if request.method != "POST":
             return self._shown(200, "button")
         token = request.match_info["token"]
         shown = await self._spend(token) if len(token) <= _LONGEST else None
-        if shown is None:
-            return self._shown(410, "over")
-        return self._shown(200, "shown", shown=shown)
+        if shown is not None:
+            return self._shown(200, "shown", shown=shown)
+        pause = self._rates.wait(request.remote or "")
+        if pause:
+            return self._shown(429, "later", {"Retry-After": str(pause)})
+        return self._shown(410, "over")
 
     def _shown(
         self, status: int, state: str, headers: dict[str, str] | None = None, **facts: Any
