@@ -104,10 +104,9 @@ def _removed(before: list[str], after: list[str]) -> list[str]:
     left = list(after)
     gone = []
     for line in before:
-        found = next((each for each in left if each.rstrip("\r\n") == line.rstrip("\r\n")), None)
-        if found is None:
-            gone.append(line)
+        found = [each for each in left if each == line or each.rstrip("\r\n") == line]
+        if found:
+            left.remove(line if line in found else found[0])
         else:
-            left.remove(found)
-            assert found == line or not line.endswith("\n"), (line, found)
+            gone.append(line)
     return gone

@@ -6,13 +6,15 @@ status everywhere: 0 fine, 1 problems found, 2 usage.
 """
 
 import importlib
+import os
 import sys
+from pathlib import Path
 
 import click
 
 import rosterd
 from rosterd import errors
-from rosterd.cli import tables
+from rosterd.cli import grouping, tables
 
 # Where each command lives; modules are imported only when their command runs, so that
 # `rosterd check` does not pay for the daemon.
@@ -44,7 +46,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-class Commands(click.Group):
+class Commands(grouping.Group):
     """A group whose commands are imported when they are asked for."""
 
     table = COMMANDS
@@ -65,12 +67,17 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(rosterd.__version__, prog_name="rosterd")
-def commands() -> None:
+@click.pass_context
+def commands(ctx: click.Context) -> None:
     """Serve vendors their part of a school roster, as reviewed commits say."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        ctx.color = False
 
 
 def main() -> None:
     """Run the command line; what a person can mend is told without a traceback."""
+    if sys.stdout is None:  # closed by whoever started this: there is nobody to read
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
     try:
         commands()
     except errors.RosterdError as error:
@@ -80,4 +87,11 @@ def main() -> None:
         # `rosterd check | head` is no mistake; the descriptor is given up so that the
         # interpreter does not complain when it flushes at exit.
         sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:
+        # a disk that is full, a folder that may not be written: no fault of the program
+        if error.strerror is None:
+            raise
+        place = f" with {os.fsdecode(error.filename)}" if error.filename is not None else ""
+        click.echo(tables.harmless(f"rosterd: cannot go on{place}: {error.strerror}"), err=True)
         sys.exit(1)

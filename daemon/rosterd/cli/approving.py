@@ -7,6 +7,7 @@ lines for a shell instead (`--print`), with nothing but ssh-keygen and git in th
 import asyncio
 import json
 import secrets
+import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any
 import click
 
 from rosterd import errors, plans, statements
-from rosterd.cli import asking, byhand, reading, tables
+from rosterd.cli import asking, byhand, reading, tables, wording
 from rosterd.git import clones
 from rosterd.plans import rendering
 
@@ -157,10 +158,12 @@ async def _plan(wanted: Wanted, change: clones.Change) -> list[str]:
             old = reading.require_valid(await clone.files(change.base), change.base[:12])
     except errors.InputError as error:
         return [f"There is no plan of it: {tables.harmless(str(error))}"]
+    place = f"-C {shlex.quote(str(wanted.folder))} " if wanted.folder != Path() else ""
+    settings = wanted.settings_path or "FILE"
     return [
         *rendering.text(plans.make(old, new)).rstrip().splitlines(),
         "To see who gains and loses how much, ask the daemon (--server URL from elsewhere):",
-        f"  rosterd plan --to {change.commit[:12]} --settings {wanted.settings_path or 'FILE'}",
+        f"  rosterd plan {place}--to {change.commit[:12]} --settings {settings}",
     ]
 
 
@@ -193,7 +196,7 @@ def _thank(ref: str, claim: statements.Claim, remote: str | None, *, as_json: bo
     if as_json:
         said = json.loads(statements.payload(claim))
         told = {"ref": ref, "pushed": remote is not None, "statement": said}
-        click.echo(json.dumps(told, indent=2))
+        wording.print_json(told)
         return
     until = f"{claim.not_after:%Y-%m-%d %H:%M} UTC"
     if remote is None:

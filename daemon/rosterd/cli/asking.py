@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import click
@@ -40,7 +41,7 @@ json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
 
 def clone_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of what runs in somebody's own clone: where it is, and what the daemon calls it."""
-    folder = click.Path(path_type=Path, file_okay=False)
+    folder = click.Path(path_type=Path, file_okay=False, exists=True)
     file = click.Path(path_type=Path, dir_okay=False)
     for option in (
         click.option(
@@ -70,8 +71,16 @@ def read_settings(path: Path) -> settings_module.Settings:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise errors.InputError(f"cannot read settings {path}: {reason}") from error
+        remedy = "" if path.exists() else "; name the daemon's with --settings FILE"
+        raise errors.InputError(f"cannot read settings {path}: {reason}{remedy}") from error
     return settings_module.load(text, str(path), path.resolve().parent)
+
+
+def segment(name: str) -> str:
+    """A name as one segment of a path; InputError for what can be none."""
+    if name in {"", ".", ".."}:
+        raise errors.InputError(f"cannot ask about {name!r}: write a name")
+    return quote(name, safe="")
 
 
 def call(

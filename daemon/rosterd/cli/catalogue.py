@@ -29,6 +29,8 @@ def search(
     """Search the catalogue for TEXT in name, title or company.
 
     Without TEXT all of it is listed. `rosterd app add` writes the documents of an entry.
+
+    Exit status 1 when nothing was found.
     """
     if folder is None:
         listings = asking.call(settings_path, "GET", "/v1/catalog")["listings"]
@@ -39,7 +41,7 @@ def search(
     found = [each for each in meant if development or not each["development"]]
     if as_json:
         wording.print_json({"listings": found})
-        return
+        raise SystemExit(1 if text and not found else 0)
     tables.show(
         ["listing", "title", "company", "reads", "added as"],
         [
@@ -47,7 +49,7 @@ def search(
                 each["name"],
                 each["title"] + (" DEV" if each["development"] else ""),
                 each["company"],
-                ", ".join(each["versions"]),
+                ", ".join(each["versions"]) or "-",
                 ", ".join(each["added"]),
             )
             for each in found
@@ -56,6 +58,7 @@ def search(
     )
     if hidden := len(meant) - len(found):
         click.echo(f"{hidden} more with --development.")
+    raise SystemExit(1 if text and not found else 0)
 
 
 def _said(listing: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from rosterd import errors
-from rosterd.cli import asking
+from rosterd.cli import asking, grouping
 from rosterd.generations import deliveries
 from rosterd.oneroster.csv import checking
 
@@ -23,7 +23,7 @@ _LIMIT = 64 * 2**30
 _WIDEST = 56
 
 
-@click.group()
+@click.group(cls=grouping.Group)
 def csv() -> None:
     """Look at OneRoster CSV packages."""
 

@@ -10,6 +10,8 @@ import click
 
 from rosterd.cli import asking
 
+_PORT = click.IntRange(0, 65_535)
+
 
 def _log(level: str) -> None:
     """One line each on standard error; the journal adds the time and the priority by itself."""
@@ -55,9 +57,15 @@ def serve(settings_path: Path, log_level: str) -> None:
     type=click.Path(path_type=Path, exists=True),
     help="OneRoster CSV, a folder or a zip. Default: an invented district of some 2,000 people.",
 )
-@click.option("--port", default=8420, show_default=True, help="For vendors; 0 takes a free one.")
 @click.option(
-    "--console-port", default=8421, show_default=True, help="For operators; 0 takes a free one."
+    "--port", type=_PORT, default=8420, show_default=True, help="For vendors; 0 takes a free one."
+)
+@click.option(
+    "--console-port",
+    type=_PORT,
+    default=8421,
+    show_default=True,
+    help="For operators; 0 takes a free one.",
 )
 @click.option("--once", is_flag=True, help="Stop after the first export.")
 @click.option(

@@ -15,7 +15,7 @@ import rosterd
 from rosterd import disclosures, errors, storage, vault
 from rosterd import settings as settings_module
 from rosterd.auditing import persons
-from rosterd.cli import asking, records, tables, trail
+from rosterd.cli import asking, tables, trail, wording
 
 _Work = Callable[[disclosures.Inquiries], Coroutine[Any, Any, disclosures.Answer]]
 
@@ -37,11 +37,13 @@ def view(application: str, *, settings_path: Path, as_json: bool, moment: dateti
     query = f"at={at.astimezone(UTC).strftime('%Y-%m-%dT%H:%M:%SZ')}"
     answer = _answered(
         settings_path,
-        lambda: asking.call(settings_path, "GET", f"/v1/applications/{application}/seen?{query}"),
+        lambda: asking.call(
+            settings_path, "GET", f"/v1/applications/{asking.segment(application)}/seen?{query}"
+        ),
         lambda inquiries: inquiries.view(application, at),
     )
     if as_json:
-        click.echo(records.json_text(answer))
+        wording.print_json(answer)
         return
     people = ", ".join(answer["people"]) or "nobody: it is unproven"
     tables.fields(
@@ -115,7 +117,7 @@ def student(
             ),
         )
     if as_json:
-        click.echo(records.json_text(answer))
+        wording.print_json(answer)
     elif html is None:
         _tell(answer)
 

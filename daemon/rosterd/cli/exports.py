@@ -4,25 +4,23 @@ A secret's value comes from standard input alone: on a command line every user o
 see it, and the shell would remember it.
 """
 
-import json
 import os
 import shutil
 import sys
 import zipfile
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import click
 
 from rosterd import errors
-from rosterd.cli import asking, tables
+from rosterd.cli import asking, grouping, tables, wording
 
 _MOST_BYTES = 60_000  # more than any key has, less than a request may have
 _FINE = frozenset({"delivered", "unchanged", "superseded"})
 
 
-@click.group()
+@click.group(cls=grouping.Group)
 def export() -> None:
     """Look at deliveries over SFTP, or run one."""
 
@@ -64,9 +62,11 @@ def run_export(
         return
     if target is None or folder is not None or application is not None:
         raise click.UsageError("name a TARGET, or --application NAME and --to DIR")
-    answer = asking.call(settings_path, "POST", f"/v1/targets/{quote(target)}/run", wait=3600.0)
+    answer = asking.call(
+        settings_path, "POST", f"/v1/targets/{asking.segment(target)}/run", wait=3600.0
+    )
     if as_json:
-        _print_json(answer)
+        wording.print_json(answer)
     else:
         tables.fields(
             [
@@ -88,14 +88,14 @@ def _hand_out(
         raise errors.InputError(f"cannot write to {folder}: there is something in it already")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     package = folder / ".package.zip"
-    path = f"/v1/applications/{quote(application)}/files"
+    path = f"/v1/applications/{asking.segment(application)}/files"
     try:
         asking.fetch(settings_path, path, {"template": template}, package)
         sizes = _unpacked(package, folder)
     finally:
         package.unlink(missing_ok=True)
     if as_json:
-        _print_json({"application": application, "template": template, "files": sizes})
+        wording.print_json({"application": application, "template": template, "files": sizes})
         return
     rows = [(name, f"{size:,}") for name, size in sizes.items()]
     tables.show(["file", "bytes"], rows, right=["bytes"], empty="there is nothing to write")
@@ -134,7 +134,7 @@ def list_exports(limit: int, settings_path: Path, as_json: bool) -> None:
     """
     answer = asking.call(settings_path, "GET", f"/v1/exports?limit={limit}")
     if as_json:
-        _print_json(answer)
+        wording.print_json(answer)
     else:
         tables.show(
             [
@@ -172,7 +172,7 @@ def list_exports(limit: int, settings_path: Path, as_json: bool) -> None:
     raise SystemExit(1 if {"failed", "refused"} & set(newest.values()) else 0)
 
 
-@click.group()
+@click.group(cls=grouping.Group)
 def sftp() -> None:
     """Look at vendors' SFTP servers."""
 
@@ -186,9 +186,9 @@ def probe(target: str, settings_path: Path, as_json: bool) -> None:
 
     That is what a delivery would do, so it shows whether the next one can arrive.
     """
-    answer = asking.call(settings_path, "POST", f"/v1/targets/{quote(target)}/test")
+    answer = asking.call(settings_path, "POST", f"/v1/targets/{asking.segment(target)}/test")
     if as_json:
-        _print_json(answer)
+        wording.print_json(answer)
         return
     tables.fields(
         [
@@ -200,7 +200,7 @@ def probe(target: str, settings_path: Path, as_json: bool) -> None:
     )
 
 
-@click.group()
+@click.group(cls=grouping.Group)
 def secret() -> None:
     """Keep the passwords and keys that SFTP targets name."""
 
@@ -217,7 +217,9 @@ def set_secret(name: str, settings_path: Path) -> None:
         value = str(click.prompt(f"Value of {name}", hide_input=True))
     else:
         value = _read_all()
-    answer = asking.call(settings_path, "PUT", f"/v1/secrets/{quote(name)}", {"value": value})
+    answer = asking.call(
+        settings_path, "PUT", f"/v1/secrets/{asking.segment(name)}", {"value": value}
+    )
     click.echo(f"set {name} for {answer['document']}")
 
 
@@ -231,7 +233,7 @@ def list_secrets(settings_path: Path, as_json: bool) -> None:
     """
     answer = asking.call(settings_path, "GET", "/v1/secrets")
     if as_json:
-        _print_json(answer)
+        wording.print_json(answer)
     else:
         tables.show(
             ["name", "document", "set", "note"],
@@ -272,7 +274,3 @@ def _with_reason(answer: dict[str, Any]) -> str:
 
 def _time(text: str | None) -> str:
     return "-" if text is None else text[:19].replace("T", " ") + "Z"
-
-
-def _print_json(answer: object) -> None:
-    click.echo(json.dumps(answer, indent=2, ensure_ascii=False))

@@ -5,7 +5,6 @@ and find what the daemon would find: it is the same code.
 """
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 import click
 
 from rosterd import configs, documents, errors, loading
-from rosterd.cli import asking, tables
+from rosterd.cli import asking, tables, wording
 
 _WIDEST = 56  # a longer place pushes its own message to the right, not everybody's
 
@@ -49,7 +48,7 @@ def check(target: str, repository: Path | None, as_json: bool) -> None:
             "warnings": len(everything) - wrong,
             "problems": [problem.as_json() for problem in everything],
         }
-        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+        wording.print_json(report)
     else:
         _print(everything, wrong, count)
     sys.exit(1 if wrong else 0)

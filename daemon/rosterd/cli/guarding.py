@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import click
 
@@ -38,7 +37,7 @@ def unblock(name: str, reason: str, settings_path: Path, as_json: bool) -> None:
 
 
 def _ask(name: str, what: str, reason: str, settings_path: Path, *, as_json: bool) -> None:
-    path = f"/v1/applications/{quote(name, safe='')}/{what}"
+    path = f"/v1/applications/{asking.segment(name)}/{what}"
     answer = asking.call(settings_path, "POST", path, {"reason": reason})
     if as_json:
         wording.print_json(answer)

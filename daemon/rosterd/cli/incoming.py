@@ -17,11 +17,15 @@ from rosterd.importing import holding, releasing
 @asking.settings_option
 @asking.json_option
 def list_held(settings_path: Path, as_json: bool) -> None:
-    """List imports that change too much and wait for somebody."""
+    """List imports that change too much and wait for somebody.
+
+    Exit status 1 when one waits.
+    """
     answer = asking.call(settings_path, "GET", "/v1/held-imports")
+    status = 1 if any(not each["released"] for each in answer["held"]) else 0
     if as_json:
         wording.print_json(answer)
-        return
+        raise SystemExit(status)
     tables.show(
         ["source", "revision", "since", "what is too much", "let go by"],
         [
@@ -37,6 +41,7 @@ def list_held(settings_path: Path, as_json: bool) -> None:
         below=["what is too much"],
         empty="no import is held",
     )
+    raise SystemExit(status)
 
 
 @click.command("release")

@@ -1,7 +1,6 @@
 """Writing to an application's developers: `rosterd app email`."""
 
 from pathlib import Path
-from urllib.parse import quote
 
 import click
 
@@ -38,7 +37,7 @@ def email(  # noqa: PLR0917 - click passes them by name
     answer = asking.call(
         settings_path,
         "POST",
-        f"/v1/applications/{quote(name, safe='')}/email",
+        f"/v1/applications/{asking.segment(name)}/email",
         {"template": template, "to": to, "preview": preview},
     )
     if as_json:

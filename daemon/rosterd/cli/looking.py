@@ -7,7 +7,6 @@ come from sources that others fill, so nothing of them reaches the terminal as i
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import click
 
@@ -167,11 +166,20 @@ def browse(  # noqa: PLR0917 - click passes its options by name
     settings_path: Path,
     as_json: bool,
 ) -> None:
-    """Browse the records of COLLECTION in the roster that is served, page by page."""
+    """Browse the records of COLLECTION in the roster that is served, page by page.
+
+    Exit status 1 when --search finds nothing.
+    """
     body = {
         "search": search, "status": status, "sort": sort, "limit": limit, "offset": offset,
     }  # fmt: skip
-    answer = asking.call(settings_path, "POST", f"/v1/roster/{quote(collection)}", body)
+    answer = asking.call(settings_path, "POST", f"/v1/roster/{asking.segment(collection)}", body)
+    if search and not answer["total"]:
+        if as_json:
+            wording.print_json(answer)
+        else:
+            click.echo("nothing was found")
+        raise SystemExit(1)
     if as_json:
         wording.print_json(answer)
         return

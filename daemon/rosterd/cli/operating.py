@@ -4,13 +4,13 @@ None of them changes a permission: that takes a commit.
 """
 
 from pathlib import Path
-from urllib.parse import quote
 
 import click
 
 from rosterd.cli import (
     asking,
     catalogue,
+    grouping,
     guarding,
     incoming,
     letters,
@@ -22,7 +22,7 @@ from rosterd.cli import (
 )
 
 
-@click.group()
+@click.group(cls=grouping.Group)
 def app() -> None:
     """Look at applications; commits change them."""
 
@@ -37,11 +37,11 @@ def show_credentials(name: str, settings_path: Path, as_json: bool) -> None:
     Hand them to the vendor over a channel that you would trust with the roster itself.
     """
     answer = asking.call(
-        settings_path, "POST", f"/v1/applications/{quote(name, safe='')}/credentials"
+        settings_path, "POST", f"/v1/applications/{asking.segment(name)}/credentials"
     )
     if as_json:
         wording.print_json(answer)
-        return
+        raise SystemExit(0 if answer["credentials"] else 1)
     for pair in answer["credentials"]:
         rows = [
             ("key", pair["key"]),
@@ -71,7 +71,7 @@ for _command in (
     app.add_command(_command)
 
 
-@click.group()
+@click.group(cls=grouping.Group)
 def roster() -> None:
     """Look at the rosters that came in."""
 
@@ -87,11 +87,16 @@ def roster() -> None:
     help="How many, the newest first.",
 )
 def list_imports(settings_path: Path, as_json: bool, limit: int) -> None:
-    """List imports with what they added, changed, removed."""
+    """List imports with what they added, changed, removed.
+
+    Exit status 1 when a source's newest one failed or was refused.
+    """
     answer = asking.call(settings_path, "GET", f"/v1/imports?limit={limit}")
+    newest = {each["source"]: each["state"] for each in reversed(answer["imports"])}
+    status = 1 if {"failed", "refused"} & {*newest.values()} else 0
     if as_json:
         wording.print_json(answer)
-        return
+        raise SystemExit(status)
     tables.show(
         ["number", "ended", "source", "state", "generation", "added", "changed", "removed",
          "errors", "warnings", "kept", "problem"],
@@ -110,6 +115,7 @@ def list_imports(settings_path: Path, as_json: bool, limit: int) -> None:
         " imports.sources in the settings the folders that it may name; a"
         " delivery has to lie there, unmoved for as long as `settle` says",
     )  # fmt: skip
+    raise SystemExit(status)
 
 
 roster.add_command(looking.browse)

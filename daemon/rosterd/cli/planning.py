@@ -6,7 +6,6 @@ asked with an operator's token.
 """
 
 import asyncio
-import json
 import os
 import shutil
 import sys
@@ -23,7 +22,7 @@ import click
 
 from rosterd import configs, errors, generations, plans, previewing, storage, worlds
 from rosterd import settings as settings_module
-from rosterd.cli import asking, reading
+from rosterd.cli import asking, reading, wording
 from rosterd.generations import building, calling
 from rosterd.git import clones
 from rosterd.plans import rendering
@@ -37,7 +36,7 @@ HOW: Final = (
 )
 _DELIVERY_BYTES: Final = 8 * 2**30
 _LONGEST_TOKEN: Final = 4_096
-_folder = click.Path(path_type=Path, file_okay=False)
+_folder = click.Path(path_type=Path, file_okay=False, exists=True)
 _file = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -132,7 +131,7 @@ def plan(  # noqa: PLR0917 - click passes its options by name
 
 def _show(told: Told, form: str) -> None:
     if form == "json":
-        click.echo(json.dumps(told.values, indent=2, ensure_ascii=False))
+        wording.print_json(told.values)
     elif form == "markdown":
         click.echo(told.markdown, nl=False)
     else:

@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -62,11 +61,6 @@ def whole(settings_path: Path, store_path: Path | None) -> Kept:
         with contextlib.suppress(errors.TemporaryError):
             return Kept(_asked(settings_path, None))
         raise
-
-
-def json_text(value: object) -> str:
-    """JSON for machines."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _asked(settings_path: Path, newest: int | None) -> list[chain.Record]:

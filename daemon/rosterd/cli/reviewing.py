@@ -5,7 +5,6 @@ tell proven and claimed apart.
 """
 
 import asyncio
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,12 +15,12 @@ import click
 
 from rosterd import errors, plans, statements
 from rosterd import settings as settings_module
-from rosterd.cli import approving, asking, tables
+from rosterd.cli import approving, asking, tables, wording
 from rosterd.git import clones, mirrors, people
 from rosterd.reconciling import reviewing, vouching
 
 _file = click.Path(path_type=Path, dir_okay=False)
-_dir = click.Path(path_type=Path, file_okay=False)
+_dir = click.Path(path_type=Path, file_okay=False, exists=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def review(settings_path: Path | None, as_json: bool, **given: Any) -> None:
         folder = given.pop("folder") or Path()
         found = asyncio.run(_in_clone(Wanted(folder=folder, machine=machine, **given)))
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        wording.print_json(found)
     else:
         _show(found)
     raise SystemExit(0 if found["complete"] else 1)
@@ -190,7 +189,7 @@ def accept_rewrite(
     taken = answer["served"]["commit"] or ""
     done = taken.startswith(newest)
     if as_json:
-        click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+        wording.print_json(answer)
     elif done:
         people_ = ", ".join(answer["served"]["people"]) or "nobody"
         click.echo(f"Took {taken[:12]} in the place of {former[:12]}, vouched for by {people_}.")

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import click
 
@@ -29,7 +28,7 @@ def sanity(
 
     Exit status: 0 when no check of the severity error found anything, 1 otherwise.
     """
-    path = f"/v1/applications/{quote(application, safe='')}/sanity"
+    path = f"/v1/applications/{asking.segment(application)}/sanity"
     if history:
         answer = asking.call(settings_path, "GET", f"{path}/history?limit=1000")
         _history(answer, checks, as_json=as_json)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import click
 
@@ -96,7 +95,7 @@ def level(said: Mapping[str, Any] | None) -> str:
 @asking.json_option
 def show_application(name: str, settings_path: Path, as_json: bool) -> None:
     """Show application NAME: what it sees, who made it so, what it did last."""
-    answer = asking.call(settings_path, "GET", f"/v1/applications/{quote(name, safe='')}")
+    answer = asking.call(settings_path, "GET", f"/v1/applications/{asking.segment(name)}")
     exports = asking.call(settings_path, "GET", "/v1/exports?limit=1000")["exports"]
     runs = [each for each in exports if each["application"] == name][:5]
     if as_json:

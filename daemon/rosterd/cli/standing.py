@@ -27,7 +27,7 @@ def status(settings_path: Path, as_json: bool, history: bool) -> None:
     """
     answer = asking.call(settings_path, "GET", "/v1/status")
     if as_json:
-        wording.print_json(answer["history"] if history else answer)
+        wording.print_json({"history": answer["history"]} if history else answer)
     elif history:
         _show_history(answer["history"])
     else:

@@ -5,6 +5,7 @@ Neither command asks the daemon: `trust` writes what the daemon looks for.
 
 import asyncio
 import os
+import shlex
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,11 +36,18 @@ def init(folder: Path, title: str, timezone: str, branch: str, key: str | None) 
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Made beside and moved when it is whole: a key that cannot sign leaves nothing in the way.
     with tempfile.TemporaryDirectory(prefix=".rosterd-init-", dir=folder.parent) as beside:
-        made = Path(beside) / folder.name
+        made = Path(beside) / "made"
         commit = asyncio.run(_init(made, files, branch, signing_key))
-        made.replace(folder)
+        if folder.is_dir():  # an empty one, perhaps the one that its owner stands in
+            for each in made.iterdir():
+                each.replace(folder / each.name)
+        else:
+            made.replace(folder)
     click.echo(f"Made {folder} with its first commit {commit}.")
-    click.echo("Push it to where the daemon finds it, then pin it on the daemon's machine:")
+    click.echo("Push it to where the daemon finds it:")
+    click.echo(f"  git -C {shlex.quote(str(folder))} remote add origin URL")
+    click.echo(f"  git -C {shlex.quote(str(folder))} push -u origin {branch}")
+    click.echo("Then pin it on the daemon's machine:")
     click.echo(f"  rosterd trust {commit}")
 
 

@@ -14,7 +14,7 @@ import click
 import rosterd
 from rosterd import chain, errors
 from rosterd.auditing import events, pages, planned, reports, sheets
-from rosterd.cli import asking, records, tables
+from rosterd.cli import asking, records, tables, wording
 
 _store: Final = click.option(
     "--store",
@@ -84,7 +84,7 @@ def log(
     ]
     found.reverse()
     if as_json:
-        click.echo(records.json_text({"records": [each.as_json() for each in found]}))
+        wording.print_json({"records": [each.as_json() for each in found]})
         return
     tables.show(
         ["time", "number", "kind", "by", "subject", "what", "head"],
@@ -114,7 +114,7 @@ def show(name: str, settings_path: Path, store_path: Path | None, as_json: bool)
     """
     found = events.find(map(events.event, records.read(settings_path, store_path)), name)
     if as_json:
-        click.echo(records.json_text({"records": [each.as_json() for each in found]}))
+        wording.print_json({"records": [each.as_json() for each in found]})
         return
     for index, each in enumerate(found):
         if index:
@@ -156,7 +156,7 @@ def verify(
     if as_json:
         place = chain.place_of(kept.records, known) if known else None
         click.echo(
-            records.json_text(
+            wording.json_text(
                 {
                     "fine": not problems,
                     "records": len(kept.records),
@@ -234,7 +234,7 @@ def export(
 
 _FORMATS: Final[dict[str, Callable[[reports.Report], str]]] = {
     "text": sheets.text,
-    "json": lambda report: f"{records.json_text(report.as_json())}\n",
+    "json": lambda report: f"{wording.json_text(report.as_json())}\n",
     "csv": sheets.sheet,
     "html": pages.page,
 }

@@ -17,8 +17,13 @@ _OBEYED: Final = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud
 
 def print_json(answer: object) -> None:
     """Everything that the daemon said."""
-    text = json.dumps(answer, indent=2, ensure_ascii=False)
-    click.echo(_OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+    click.echo(json_text(answer))
+
+
+def json_text(value: object) -> str:
+    """JSON for machines, of which a terminal obeys nothing."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def given(path: Path) -> str:

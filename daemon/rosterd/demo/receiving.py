@@ -18,6 +18,8 @@ from typing import BinaryIO
 import paramiko
 from paramiko import common, sftp
 
+from rosterd import errors
+
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
@@ -128,7 +130,13 @@ class _Folder(paramiko.SFTPServerInterface):
 def listening(receiver: Receiver) -> Iterator[int]:
     """Serve until the context ends; gives the port, a free one when `receiver.port` is 0."""
     receiver.folder.mkdir(parents=True, exist_ok=True)
-    listener = socket.create_server((receiver.address, receiver.port))
+    try:
+        listener = socket.create_server((receiver.address, receiver.port))
+    except OSError as error:
+        raise errors.InputError(
+            f"cannot listen on port {receiver.port} for the demo's SFTP server:"
+            f" {os.strerror(error.errno or 0)}; is this demo running already?"
+        ) from error
     transports: list[paramiko.Transport] = []
     accepting = threading.Thread(
         target=_accept, args=(listener, receiver, transports), name="demo sftp", daemon=True

@@ -42,7 +42,7 @@ async def _application(desk: desks.Desk, request: web.Request, who: str) -> obje
                     each for each in status["guards"]["blocks"] if each["application"] == name
                 ],
             }
-    raise web.HTTPNotFound(reason="there is no such application")
+    raise web.HTTPNotFound(reason="no application has that name; `rosterd app list` lists them")
 
 
 async def _catalog(desk: desks.Desk, request: web.Request, who: str) -> object:
