@@ -13,6 +13,8 @@ _PEOPLE = ["ada@example.org", "grace@example.org"]
 class Dossiers:
     """Answers from memory."""
 
+    asked: list[tuple[str, ...]]
+
     async def dossier(self, application: str) -> desk.Dossier:
         if application not in ("math-galaxy", "reading-lab"):
             raise errors.InputError(f"cannot show {application}: no application has that name")
@@ -42,9 +44,26 @@ class Dossiers:
             ],
         }  # fmt: skip
 
+    async def letterbox(self, application: str) -> desk.Letterbox:
+        return {
+            "application": application,
+            "server": True,
+            "readers": [
+                {"name": "Galaxy onboarding", "email": "onboarding@galaxy.example.com"},
+                {"name": "Galaxy support", "email": "support@galaxy.example.com"},
+            ],
+            "templates": [
+                {"template": "enabled", "refusal": ""},
+                {"template": "disabled", "refusal": "it gets its part now"},
+            ],
+        }
+
     async def write(
         self, application: str, template: str, to: str | None, who: str, *, preview: bool
     ) -> desk.Letter:
+        self.asked.append(
+            ("write", application, template, to or "", who, "shown" if preview else "sent")
+        )
         return {
             "application": application, "template": template, "contact": 1,
             "to": to or "onboarding@galaxy.example.com", "subject": "Math Galaxy is enabled",

@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from rosterd import errors
 from rosterd.web import console, desk
 from rosterd.web.console import serving
 from tests.integration import operators_desk, test_control
@@ -184,3 +185,46 @@ async def test_what_is_held_is_shown_with_the_command_that_lets_it_go(tmp_path: 
     assert '<span class="state wait">too much</span> <strong>900</strong>' in text
     assert f"rosterd roster release {'e' * 12} --reason" in text
     assert [each[0] for each in made.asked] == ["imports", "held imports"]
+
+
+async def test_a_letter_is_shown_before_it_is_sent_and_only_what_was_shown_is_sent(
+    tmp_path: Path,
+) -> None:
+    made = operators_desk.Desk()
+    path = "/applications/math-galaxy/letter"
+    async with test_control.on_console(made, test_control.write_tokens(tmp_path / "t")) as session:
+        said = {
+            "word": await signed_in(session, OPERATOR),
+            "template": "enabled",
+            "to": "support@galaxy.example.com",
+        }
+        made.asked.clear()
+        async with session.post(path, data=said) as response:
+            text = await response.text()
+        assert "Send it to support@galaxy.example.com" in text
+        digest = re.search(r'name="digest" value="([0-9a-f]{64})"', text)
+        assert digest is not None
+
+        async with session.post(f"{path}/send", data={**said, "digest": "0" * 64}) as response:
+            assert "Nothing was sent: read it again" in await response.text()
+        assert "sent" not in {each[-1] for each in made.asked if each[0] == "write"}
+
+        confirmed = {**said, "digest": digest[1]}
+        async with session.post(f"{path}/send", data=confirmed, allow_redirects=False) as response:
+            assert (response.status, response.headers["Location"]) == (303, f"{path}#sent")
+    assert [each for each in made.asked if each[-1] == "sent"] == [
+        ("write", "math-galaxy", "enabled", "support@galaxy.example.com", "grace", "sent")
+    ]
+
+
+async def test_a_letter_that_the_mail_server_refuses_is_told_on_its_page(tmp_path: Path) -> None:
+    class Refused(operators_desk.Desk):
+        async def write(self, *_: Any, **__: Any) -> desk.Letter:
+            raise errors.TemporaryError("cannot reach the mail server")
+
+    made = Refused()
+    async with test_control.on_console(made, test_control.write_tokens(tmp_path / "t")) as session:
+        form = {"word": await signed_in(session, OPERATOR), "template": "enabled"}
+        async with session.post("/applications/math-galaxy/letter/send", data=form) as response:
+            assert response.status == 200
+            assert "cannot reach the mail server" in await response.text()

@@ -200,3 +200,15 @@ async def test_without_a_mail_server_it_says_what_to_set(post: Post, tmp_path: P
     with pytest.raises(errors.InputError, match=r"add \[mail\] with host and sender"):
         await unset.write("math", "enabled", None, "ada", preview=False)
     assert await post.service.storage.run(lambda store: store.reveal_links()) == []
+
+
+async def test_the_letterbox_says_what_would_be_true_and_who_reads_it(post: Post) -> None:
+    box = await post.desk.letterbox("math")
+
+    assert [each["email"] for each in box["readers"]][0] == "onboarding@galaxy.example.com"
+    refused = {each["template"]: each["refusal"] for each in box["templates"]}
+    assert refused["enabled"] == ""
+    assert refused["disabled"] == "it gets its part now"
+    assert "targets failed" in refused["export-failing"]
+    with pytest.raises(errors.InputError, match="no applied config"):
+        await post.desk.letterbox("nobody")

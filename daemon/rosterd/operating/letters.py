@@ -44,6 +44,27 @@ class Letters:
     links: revealing.Links
     clock: Callable[[], datetime]
 
+    async def letterbox(self, application: str) -> desk.Letterbox:
+        """What can be written about it now, and to whom."""
+        world = self.served.current
+        if world.config is None or application not in world.config.applications:
+            raise errors.InputError(
+                f"cannot write about {application}: no applied config has this application"
+            )
+        failing = await self._failing(world.config, application)
+        return {
+            "application": application,
+            "server": self.machine.mail.host is not None,
+            "readers": [
+                {"name": each.name, "email": each.email}
+                for each in world.config.applications[application].developers
+            ],
+            "templates": [
+                {"template": each, "refusal": _untrue_now(world, application, each, failing) or ""}
+                for each in letters.TEMPLATES
+            ],
+        }
+
     async def write(
         self, application: str, template: str, to: str | None, who: str, *, preview: bool
     ) -> desk.Letter:
@@ -166,18 +187,28 @@ def _true_now(
     failing: tuple[letters.Failing, ...],
 ) -> None:
     """Raises errors.InputError for a letter that would say what is not so."""
-    refusal = _refusal(world, name)
-    wrong = None
-    if template == "export-failing":
-        wrong = None if failing else "the last delivery to none of its targets failed"
-    elif template == "disabled":
-        wrong = None if refusal is not None else "it gets its part now"
-    elif refusal is not None:
-        wrong = f"it gets nothing now ({refusal})"
-    elif template == "credentials-rotated" and not _rest(world, name):
-        wrong = "its REST API is off"
+    wrong = _untrue_now(world, name, template, failing)
     if wrong is not None:
         raise errors.InputError(f"cannot write {template} about {name}: {wrong}")
+
+
+def _untrue_now(
+    world: worlds.World,
+    name: str,
+    template: letters.Template,
+    failing: tuple[letters.Failing, ...],
+) -> str | None:
+    """Why a letter would say what is not so."""
+    refusal = _refusal(world, name)
+    if template == "export-failing":
+        return None if failing else "the last delivery to none of its targets failed"
+    if template == "disabled":
+        return None if refusal is not None else "it gets its part now"
+    if refusal is not None:
+        return f"it gets nothing now ({refusal})"
+    if template == "credentials-rotated" and not _rest(world, name):
+        return "its REST API is off"
+    return None
 
 
 def _rest(world: worlds.World, name: str) -> bool:

@@ -8,7 +8,7 @@ commands ask too.
     serving       the listener: sessions, forms, refusals, and the operators' JSON
     pages         what a page is
     wording       numbers, times and states as people read them
-    one module a subject: applications, dossiers, adding, finding, rosters, histories, standing
+    one module a subject: applications, dossiers, writing, adding, finding, rosters, histories, standing
 """
 
 from rosterd.web.console.serving import COOKIE, Console

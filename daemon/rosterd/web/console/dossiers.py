@@ -1,8 +1,10 @@
 """One application: what it sees and since when, by whose statements, and what it did with it."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from rosterd import errors
+from rosterd import errors, sanity
 from rosterd.oneroster import model
 from rosterd.web import desk
 from rosterd.web.console import applications, charts, pages
@@ -10,6 +12,7 @@ from rosterd.web.console import applications, charts, pages
 _ACCESSES: Final = 20
 _RUNS: Final = 500
 _SIGHTS: Final = 24
+_GRAVEST: Final = ("error", "warning", "note")
 
 
 async def _page(asked: pages.Asked) -> pages.Context:
@@ -41,7 +44,35 @@ async def _told(asked: pages.Asked) -> pages.Context:
         "tested": None,
         "failed": "",
         "findings": None,
+        "summary": summary(await asked.desk.sanity_runs(asked.name, 1)),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the last run that is kept found, in a line."""
+
+    time: str
+    found: tuple[tuple[sanity.Check, int], ...]
+    """Checks that found something, the gravest first."""
+    fine: int
+    """Checks that found nothing."""
+
+
+def summary(runs: Sequence[desk.SanityRun]) -> Summary | None:
+    """Of the newest run; None before the first. Checks of another version are left out."""
+    if not runs:
+        return None
+    counts = {
+        check: count
+        for name, count in runs[0]["counts"].items()
+        if count is not None and (check := sanity.CHECKS.get(name)) is not None
+    }
+    found = sorted(
+        ((check, count) for check, count in counts.items() if count),
+        key=lambda each: _GRAVEST.index(each[0].severity),
+    )
+    return Summary(runs[0]["time"], tuple(found), len(counts) - len(found))
 
 
 def _is(row: applications.Row, name: str) -> bool:

@@ -22,7 +22,7 @@ async def _history(asked: pages.Asked) -> pages.Context:
     offset = asked.number("offset")
     every = [
         each
-        for each in await _newest(asked.desk, offset + _CHANGES + 1, ("applied", "rewritten"))
+        for each in await newest(asked.desk, offset + _CHANGES + 1, ("applied", "rewritten"))
         if each.kind in ("applied", "rewritten")
     ]
     shown = every[offset : offset + _CHANGES]
@@ -52,7 +52,7 @@ async def _audit(asked: pages.Asked) -> pages.Context:
         problem = "Write days as 2026-09-01."
     offset = asked.number("offset")
     head = await asked.desk.head()
-    every = await _newest(asked.desk, None if any(given.values()) else offset + _LISTED, ())
+    every = await newest(asked.desk, None if any(given.values()) else offset + _LISTED, ())
     found = events.chosen(
         every,
         since=since,
@@ -76,7 +76,7 @@ async def _audit(asked: pages.Asked) -> pages.Context:
     }
 
 
-async def _newest(
+async def newest(
     asked_desk: desk.Desk, wanted: int | None, kinds: Sequence[str]
 ) -> list[events.Event]:
     """Records as events, the newest first, until `wanted` of these kinds (of any) are there."""

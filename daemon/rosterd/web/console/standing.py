@@ -42,14 +42,15 @@ def headline(status: desk.Status) -> dict[str, str]:
     if repository["state"] == "unreachable":
         text = repository["reason"] or "The last accepted config is served until it is back."
         return _said("wait", "The repository cannot be reached", text)
+    late = ", ".join(each["name"] for each in status["sources"] if each["state"] == "held")
+    also = f" An import of {late} is held too." if late else ""
     holds = status["guards"]["holds"]
     if holds:
         names = ", ".join(each["application"] for each in holds)
-        text = f"Everybody else goes on. What to commit is told below: {names}."
+        text = f"Everybody else goes on; served as before: {names}.{also}"
         return _said("wait", "A change of what somebody sees is held", text)
-    late = [each["name"] for each in status["sources"] if each["state"] == "held"]
     if late:
-        text = f"It changes more than its source may; the former one is served: {', '.join(late)}."
+        text = f"It changes more than one import may; the former roster is served: {late}."
         return _said("wait", "An import is held", text)
     return _said("good", "All is served as the repository says", "Nothing waits for anybody.")
 

@@ -11,7 +11,7 @@ from rosterd.web.desk.applications import Application, Applications, Level
 from rosterd.web.desk.checks import Check, Checked, Checks, SanityRun
 from rosterd.web.desk.dossiers import Dossier, Dossiers, Listed, Paper, Seen, Target, Used
 from rosterd.web.desk.exports import Export, Exports, Secret, Tested
-from rosterd.web.desk.letters import Letter, Letters
+from rosterd.web.desk.letters import Letter, Letterbox, Letters, Possible
 from rosterd.web.desk.looking import (
     Found,
     Hit,
@@ -68,6 +68,7 @@ __all__ = [
     "Hit",
     "Import",
     "Letter",
+    "Letterbox",
     "Letters",
     "Level",
     "Listed",
@@ -78,6 +79,7 @@ __all__ = [
     "Page",
     "Paper",
     "Picked",
+    "Possible",
     "Preview",
     "Reason",
     "Record",

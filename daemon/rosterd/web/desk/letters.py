@@ -1,5 +1,6 @@
 """Letters to the developers of an application."""
 
+from collections.abc import Mapping
 from typing import Protocol, TypedDict
 
 
@@ -19,8 +20,30 @@ class Letter(TypedDict):
     sent letter alone."""
 
 
+class Possible(TypedDict):
+    """A kind of letter, and why it cannot be written now; "" when it can."""
+
+    template: str
+    refusal: str
+
+
+class Letterbox(TypedDict):
+    """What can be written about one application, and who would read it."""
+
+    application: str
+    server: bool
+    """Whether the settings name a mail server."""
+    readers: list[Mapping[str, str]]
+    """Its developers, name and email each; the first one signed it up."""
+    templates: list[Possible]
+
+
 class Letters(Protocol):
     """Writing to developers."""
+
+    async def letterbox(self, application: str) -> Letterbox:
+        """What can be written. Raises errors.InputError when there is no such application."""
+        ...
 
     async def write(
         self, application: str, template: str, to: str | None, who: str, *, preview: bool
