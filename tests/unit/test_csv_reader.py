@@ -129,6 +129,31 @@ def test_a_delta_gives_status_and_time_of_each_row() -> None:
     assert bundle.problems.errors() == 0
 
 
+def test_inactive_of_1_0_is_read_as_tobedeleted_and_told() -> None:
+    tables = packages.delta(packages.district())
+    for name in ("users", "roles"):
+        tables[name][0] |= {"status": "Inactive" if name == "users" else "inactive"}
+    bundle = csv.opened(packages.contents(tables, mode="delta"))
+
+    user, *_ = bundle.collection("users")
+    role, *_ = bundle.links("roles")
+
+    assert (user.status, role.status) == ("tobedeleted", "tobedeleted")
+    assert csv.told(bundle) == [("users.csv", 2, 2, "inactive"), ("roles.csv", 2, 2, "inactive")]
+
+
+def test_inactive_in_a_bulk_file_is_no_more_active_than_tobedeleted() -> None:
+    package = csv.district(
+        orgs=csv.sheet("orgs", "fine,,,Fine,school,,", "gone,inactive,,Gone,school,,")
+    )
+    bundle = csv.opened(package)
+
+    rows = [(row.record["sourcedId"], row.status) for row in bundle.collection("orgs")]
+
+    assert rows == [("fine", "active"), ("gone", "tobedeleted")]
+    assert ("orgs.csv", 3, 2, "inactive") in csv.told(bundle)
+
+
 def test_links_of_a_delta_are_not_folded_but_given_as_they_are() -> None:
     bundle = csv.opened(packages.contents(packages.delta(packages.district()), mode="delta"))
     assert all("roles" not in user for user in csv.read(bundle, "users")["users"])
@@ -224,7 +249,7 @@ def test_the_first_edition_of_1p2_names_resources_in_users() -> None:
         ("x,,,S,school,,b!d", 7, "bad-id"),
         ('x,,,"S\nT",school,,', 4, "line-break"),
         ("x,,,S\rT,school,,", 0, "bad-line"),
-        ("x,inactive,,S,school,,", 2, "bad-choice"),
+        ("x,dropped,,S,school,,", 2, "bad-choice"),
         ("fine,,,S,school,,", 1, "duplicate"),
     ],
 )

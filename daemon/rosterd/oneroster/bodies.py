@@ -45,7 +45,7 @@ def read(collection: str, body: object, version: str, org_type: OrgType) -> Rece
     if not isinstance(body, Mapping):
         return Received(None, "active", None, ("(not an object)",))
     sourced_id = _scalar(body.get("sourcedId"))
-    status = _scalar(body.get("status")) or "active"
+    status = _status(body.get("status"))
     modified = _instant(body.get("dateLastModified"))
     if not sourced_id or status not in vocabularies.VOCABULARIES["status"].words:
         missing = "status" if sourced_id else "sourcedId"
@@ -67,6 +67,12 @@ def read(collection: str, body: object, version: str, org_type: OrgType) -> Rece
     faults += sorted(_needed(collection) - record.keys())
     usable = status != "active" or not (_needed(collection) - record.keys())
     return Received(record if usable else None, status, modified, tuple(dict.fromkeys(faults)))
+
+
+def _status(value: object) -> str:
+    """`inactive` is read as what it became: a pupil who left must not stay shared for a word."""
+    text = _scalar(value) or "active"
+    return "tobedeleted" if text == vocabularies.INACTIVE else text
 
 
 def _needed(collection: str) -> frozenset[str]:
@@ -92,9 +98,9 @@ def _instant(value: object) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the first and the last day have no time zones
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _plain(value: object, field: model.Field) -> str:

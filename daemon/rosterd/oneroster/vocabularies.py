@@ -115,6 +115,9 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
     )
 }
 
+INACTIVE = "inactive"
+"""A third status of 1.0, which some exporters still write of whoever has left."""
+
 # Members that hold words of a list. `roles` of a user is apart: 1.1 has no such member.
 WORDED: Mapping[str, Mapping[str, str]] = {
     "orgs": {"type": "orgType"},

@@ -165,12 +165,15 @@ def _worded(name: str, version: str) -> Convert:
     if name == "enrollmentRole":  # 1.1 is read by some as having all its roles here
         older = vocabularies.VOCABULARIES["role"].older
     spellings = {_plain(word): word for word in (*sorted(older), *sorted(vocabulary.words))}
+    gone = name == "status"
 
     def read(cell: str) -> Converted:
         bare = cell.strip()
         odd = "" if bare == cell else "spaces"
         if not vocabulary.allows(bare, "1.2") and bare not in older:
             known = spellings.get(_plain(bare))
+            if gone and _plain(bare) == vocabularies.INACTIVE:
+                return "tobedeleted", "inactive"
             if known is None:
                 return None, "bad-choice"
             bare, odd = known, "case"

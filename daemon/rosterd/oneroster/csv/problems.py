@@ -69,6 +69,7 @@ WARNINGS: Mapping[str, str] = {
     "header-form": "the column {} is written in another way",
     "header-order": "the columns are not in the standard's order",
     "id-form": "{} holds a sourcedId with characters outside the standard's",
+    "inactive": "{} holds inactive, a word of OneRoster 1.0: it was read as tobedeleted",
     "list-form": "{} holds an empty item",
     "manifest-form": "{} is written in another way than the standard's",
     "missing-column": "the column {} is missing",

@@ -179,7 +179,8 @@ class Sheet:
                 faults.append((index, code, placed.column.name))
         self._metadata(layout, row, record, faults)
         if status == "tobedeleted" and "sourcedId" in record and not self._file.is_link:
-            faults = []  # what leaves need not be in order; a link is told apart by all it says
+            # what leaves need not be in order; a link is told apart by all it says
+            faults = [fault for fault in faults if fault[1] == "inactive"]
         sourced_id = record.get("sourcedId")
         if sourced_id in self._seen:
             faults.append((layout.placed[0].index, "duplicate", "sourcedId"))
