@@ -2,7 +2,13 @@
 
 import csv
 import json
+import re
+import signal
+import socketserver
 import stat
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +62,9 @@ def test_who_took_them_and_whose_records_were_in_them_is_on_record(
     words = ("export", "run", "--application", "math-galaxy", "--template", "microsoft-sds")
     done = demo.run(*words, "--to", tmp_path / "out", "--json")
     assert done.status == 0, done.words
+    assert json.loads(done.out)["left_out"] == [
+        "roles.csv leaves out <10 rows (role: no word for the value)"
+    ]
     pupil = rows(tmp_path / "out" / "users.csv")[0]["sourcedId"]
 
     records = json.loads(demo.run("audit", "log", "--kind", "handed", "--json").out)["records"]
@@ -82,7 +91,100 @@ def test_what_may_not_leave_is_not_handed_out_either(
 
     assert done.status == 1
     assert says in done.words
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
+
+
+class Daemon(socketserver.ThreadingUnixStreamServer):
+    """Something at the control socket that answers with half a file and then as it is told."""
+
+    daemon_threads = True
+
+    def __init__(self, path: Path) -> None:
+        self.begun, self.end = threading.Event(), threading.Event()
+        super().__init__(str(path), Half)
+
+
+class Half(socketserver.StreamRequestHandler):
+    server: Daemon
+
+    def handle(self) -> None:
+        while self.rfile.readline().strip():
+            pass
+        self.wfile.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/zip\r\nContent-Length: 1000\r\n\r\nPK"
+        )
+        self.server.begun.set()
+        self.server.end.wait(30)
+
+
+@pytest.fixture
+def half(demo: processes.Demo, tmp_path: Path) -> Iterator[tuple[Daemon, Path]]:
+    """Such a daemon, and settings that name it."""
+    settings = Path(demo.told["settings"]).read_text(encoding="utf-8")
+    socket = tmp_path / "control"
+    pattern = r'(?m)^control_socket = ".*"$'
+    assert re.search(pattern, settings)
+    path = tmp_path / "rosterd.toml"
+    path.write_text(re.sub(pattern, f'control_socket = "{socket}"', settings), encoding="utf-8")
+    with Daemon(socket) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server, path
+        server.end.set()
+        server.shutdown()
+
+
+def taking(settings: Path, out: Path) -> "subprocess.Popen[str]":
+    words = ("export", "run", "--application", "everything", "--to", out, "--settings", settings)
+    return subprocess.Popen(
+        [sys.executable, "-m", "rosterd", *map(str, words)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_ended_midway_leaves_nothing(
+    half: tuple[Daemon, Path], tmp_path: Path, number: signal.Signals
+) -> None:
+    server, settings = half
+    there = tmp_path / "there"
+    there.mkdir()
+
+    for out in (tmp_path / "new", there):
+        server.begun.clear()
+        with taking(settings, out) as process:
+            assert server.begun.wait(30)
+            process.send_signal(number)
+            assert process.wait(30) != 0
+
+    assert not (tmp_path / "new").exists()
+    assert list(there.iterdir()) == []
+
+
+def test_half_an_answer_is_no_file_and_what_a_killed_run_left_is_told(
+    half: tuple[Daemon, Path], tmp_path: Path
+) -> None:
+    server, settings = half
+    out = tmp_path / "out"
+    with taking(settings, out) as process:
+        assert server.begun.wait(30)
+        process.kill()
+        process.wait(30)
+    (left,) = out.iterdir()
+    assert (left.name.startswith(".rosterd-"), stat.S_IMODE(left.stat().st_mode)) == (True, 0o700)
+    server.end.set()
+
+    with taking(settings, out) as process:
+        _, told = process.communicate(timeout=30)
+        assert process.returncode == 1
+    with taking(settings, tmp_path / "new") as process:
+        _, cut = process.communicate(timeout=30)
+        assert process.returncode == 1
+
+    assert "or was killed: then remove it" in told
+    assert "cannot understand the daemon's answer" in cut
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_folder_with_something_in_it_is_left_alone(demo: processes.Demo, tmp_path: Path) -> None:

@@ -263,3 +263,224 @@ def test_a_file_without_rows_is_left_out_or_is_its_header(empty: str, *, there: 
 def test_a_column_that_makes_no_sense_is_refused(wrong: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         documents.Column.model_validate_json(orjson.dumps(wrong))
+
+
+def test_who_belongs_to_whom_is_not_told_where_it_is_withheld() -> None:
+    columns = (column("Student", "student.sourcedId"), column("Contact", "contact.sourcedId"))
+
+    lines, _ = filled(
+        file("contacts", *columns), access="full", fields={"withhold": ["users.agents"]}
+    )
+
+    assert lines["f.csv"] == ["Student,Contact", ""]
+
+
+@pytest.mark.parametrize(
+    "grain, member, withheld",
+    [
+        ("classes", "term.title", "classes.terms"),
+        ("classes", "terms", "classes.terms"),
+        ("orgs", "parent.name", "orgs.parent"),
+        ("courses", "org.name", "courses.org"),
+        ("courses", "school.name", "courses.org"),
+        ("courses", "schoolYear.title", "courses.schoolYear"),
+        ("users", "metadata.bus", "users.metadata"),
+        ("users", "demographics.birthDate", "demographics.birthDate"),
+        ("enrollments", "user.demographics.birthDate", "demographics.birthDate"),
+        ("roles", "beginDate", "users.roles"),
+        ("roles", "grade", "users.grades"),
+    ],
+)
+def test_no_step_leads_around_what_is_withheld(grain: str, member: str, withheld: str) -> None:
+    only = {"where": "sourcedId='latin'"} if grain == "courses" else {}
+    lines, _ = filled(
+        file(grain, column("Value", member), **only),
+        access="full",
+        fields={"withhold": [withheld]},
+    )
+
+    assert set(lines["f.csv"][1:]) <= {"", '""'}
+
+
+def test_a_year_stays_a_year_and_people_without_the_toggle_have_no_demographics() -> None:
+    columns = (column("Id", "sourcedId"), column("Born", "demographics.birthDate"))
+    masked, _ = filled(
+        file("users", *columns, where="sourcedId='pupil-e'"),
+        access="full",
+        fields={"mask": {"demographics.birthDate": "year"}},
+    )
+    without, _ = filled(
+        file("users", *columns, where="sourcedId='pupil-e'"),
+        access="basic",
+        orgs="all",
+        courses="all",
+    )
+
+    assert masked["f.csv"][1] == "pupil-e,2014-01-01"
+    assert without["f.csv"][1] == "pupil-e,"
+
+
+@pytest.mark.parametrize("where", ["familyName='Family pupil-e'", "phone~'5'", "metadata.bus~'1'"])
+def test_a_condition_asks_of_what_is_given_so_that_rows_tell_nothing(where: str) -> None:
+    records = districts.records()
+    for user in records["users"]:
+        user |= {"phone": "555", "metadata": {"bus": "1"}}
+
+    lines, _ = filled(
+        file("users", column("Id", "sourcedId"), where=where),
+        records=records,
+        access="full",
+        fields={"withhold": ["users.phone"], "mask": {"users.familyName": "initial"}},
+    )
+
+    assert lines["f.csv"] == ["Id", ""]
+
+
+def test_people_outside_the_view_are_in_no_list_and_no_count() -> None:
+    lines, written = filled(
+        file(
+            "classes",
+            column("First", "teacher.sourcedId"),
+            column("T{n}", "sourcedId", repeat={"over": "teachers", "first": 1, "last": 1}),
+            where="sourcedId='history-east'",
+        ),
+        access="basic",
+        orgs="all",
+        courses="all",
+        people={"where": "sourcedId!='teacher-w'"},
+    )
+
+    assert lines["f.csv"] == ["First,T1", ",", ""]
+    assert not written["f.csv"].beyond
+
+
+def test_a_teacher_whom_the_other_file_lacks_makes_room_for_the_next() -> None:
+    records = districts.records()
+    for number, who in enumerate(("office", "head-e")):
+        records["enrollments"].append(
+            {
+                "sourcedId": f"more-{number}",
+                "user": who,
+                "class": "history-east",
+                "school": "east",
+                "role": "teacher",
+            }
+        )
+    teachers = {
+        "name": "teachers.csv",
+        "rows": "users",
+        "where": "sourcedId='office' OR sourcedId='teacher-w'",
+        "columns": [column("Id", "sourcedId")],
+    }
+    there = {"inFile": "teachers.csv:Id", "otherwise": "blank"}
+
+    lines, _ = filled(
+        teachers,
+        file(
+            "classes",
+            column("First", "teacher.sourcedId", **there),
+            column(
+                "T{n}", "sourcedId", repeat={"over": "teachers", "first": 2, "last": 3}, **there
+            ),
+            where="sourcedId='history-east'",
+        ),
+        records=records,
+    )
+
+    assert lines["f.csv"][1] == "office,teacher-w,"
+
+
+def test_all_values_of_a_member_stand_in_one_cell_but_those_that_would_read_as_two() -> None:
+    records = districts.records()
+    records["classes"] = [
+        each | {"periods": ["1", "2,3", "4"]}
+        for each in records["classes"]
+        if each["sourcedId"] == "history-east"
+    ]
+    records["enrollments"] = []
+
+    lines, _ = filled(
+        file("classes", column("Periods", "periods", join="comma"), column("One", "periods")),
+        records=records,
+    )
+
+    assert lines["f.csv"][1] == '"1,4",1'
+
+
+def test_of_several_values_the_first_with_a_word_and_of_grades_the_lowest() -> None:
+    records = districts.records()
+    for user in records["users"]:
+        user |= {"email": f"{user['sourcedId']}@example.org", "grades": ["07", "KG", "05"]}
+
+    lines, _ = filled(
+        file(
+            "users",
+            column("Name", transform="with-at-sign", firstOf=["username", "email"]),
+            column("Grade", "grades"),
+            where="sourcedId='pupil-e'",
+        ),
+        records=records,
+    )
+
+    assert lines["f.csv"][1] == "pupil-e@example.org,KG"
+
+
+def test_only_a_student_has_a_grade_beside_a_role() -> None:
+    records = districts.records()
+    for user in records["users"]:
+        user["grades"] = ["05"]
+
+    lines, _ = filled(
+        file("roles", column("Role", "role"), column("Grade", "grade")), records=records
+    )
+
+    told = {tuple(line.split(",")) for line in lines["f.csv"][1:-1]}
+    assert ("student", "05") in told
+    assert {grade for role, grade in told if role != "student"} == {""}
+
+
+def test_what_is_not_current_is_no_row_where_the_file_asks_for_today() -> None:
+    records = districts.records()
+    today = districts.TODAY.isoformat()
+    dates = {
+        "e1": {"endDate": today},
+        "e2": {"beginDate": today},
+        "e3": {"beginDate": "2026-03-03"},
+    }
+    for each in records["enrollments"]:
+        each.update(dates.get(each["sourcedId"], {}))
+    for user in records["users"]:
+        user["roles"][0] |= {"endDate": today} if user["sourcedId"] == "office" else {}
+
+    lines, _ = filled(
+        file("enrollments", column("Id", "sourcedId"), current=True),
+        file("roles", column("Id", "user.sourcedId"), current=True) | {"name": "r.csv"},
+        records=records,
+    )
+
+    assert lines["f.csv"][1:-1] == ["e2", "e4", "e5", "e6", "e7", "e8"]
+    assert "office" not in lines["r.csv"]
+    assert "pupil-e" in lines["r.csv"]
+
+
+def test_a_school_is_the_first_of_ones_orgs_that_is_one_and_of_a_courses_classes() -> None:
+    records = districts.records()
+    for user in records["users"]:
+        if user["sourcedId"] == "helper":
+            user["primaryOrg"] = "district"
+            user["roles"].insert(0, districts.role("aide", "district"))
+
+    lines, _ = filled(
+        file(
+            "users",
+            column("First", "school.sourcedId"),
+            column("S{n}", "sourcedId", repeat={"over": "schools", "first": 2, "last": 2}),
+            where="sourcedId='helper'",
+        ),
+        file("courses", column("Id", "sourcedId"), column("At", "school.sourcedId"))
+        | {"name": "c.csv"},
+        records=records,
+    )
+
+    assert lines["f.csv"][1] == "west,east"
+    assert lines["c.csv"][1:-1] == ["algebra,east", "history,east", "art,west", "latin,west"]

@@ -4,9 +4,12 @@ A secret's value comes from standard input alone: on a command line every user o
 see it, and the shell would remember it.
 """
 
+import contextlib
 import os
 import shutil
+import signal
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from rosterd import errors
 from rosterd.cli import asking, grouping, tables, wording
 
 _MOST_BYTES = 60_000  # more than any key has, less than a request may have
+_SCRATCH = ".rosterd-"
 _FINE = frozenset({"delivered", "unchanged", "superseded"})
 
 
@@ -84,25 +88,65 @@ def run_export(
 def _hand_out(
     settings_path: Path, application: str, template: str, folder: Path, *, as_json: bool
 ) -> None:
-    if folder.exists() and any(folder.iterdir()):
-        raise errors.InputError(f"cannot write to {folder}: there is something in it already")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    package = folder / ".package.zip"
-    path = f"/v1/applications/{asking.segment(application)}/files"
     try:
-        asking.fetch(settings_path, path, {"template": template}, package)
-        sizes = _unpacked(package, folder)
-    finally:
-        package.unlink(missing_ok=True)
+        sizes, losses = _written(settings_path, application, template, folder)
+    except OSError as error:
+        raise errors.InputError(f"cannot write to {folder}: {error.strerror or error}") from error
     if as_json:
-        wording.print_json({"application": application, "template": template, "files": sizes})
+        found = {"application": application, "template": template, "files": sizes}
+        wording.print_json({**found, "left_out": losses})
         return
     rows = [(name, f"{size:,}") for name, size in sizes.items()]
     tables.show(["file", "bytes"], rows, right=["bytes"], empty="there is nothing to write")
+    for each in losses:
+        click.echo(each)
 
 
-def _unpacked(package: Path, folder: Path) -> dict[str, int]:
-    """Sizes of the files by name; they are their owner's alone, for they name pupils."""
+def _written(
+    settings_path: Path, application: str, template: str, folder: Path
+) -> tuple[dict[str, int], list[str]]:
+    """Sizes of the files by name, and what they leave out.
+
+    Until all of them are whole they lie in a hidden folder, which goes whatever happens short of
+    kill -9: half a package that is taken for a whole one would end accounts.
+    """
+    _empty(folder)
+    made = not folder.exists()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=folder) as scratch:
+            package = Path(scratch) / "package"
+            path = f"/v1/applications/{asking.segment(application)}/files"
+            asking.fetch(settings_path, path, {"template": template}, package)
+            found = _unpacked(package, Path(scratch))
+            _empty(folder, besides=Path(scratch).name)  # all this took a while
+            for name in found[0]:
+                (Path(scratch) / name).rename(folder / name)
+    except BaseException:
+        if made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+    return found
+
+
+def _empty(folder: Path, *, besides: str = "") -> None:
+    """Raises errors.InputError when there is anything else in the folder."""
+    names = sorted(each.name for each in folder.iterdir()) if folder.exists() else []
+    found = [name for name in names if name != besides]
+    if not found:
+        return
+    problem = f"cannot write to {folder}: there is something in it already ({found[0]})"
+    if found[0].startswith(_SCRATCH):
+        problem += "; that is of a run which is underway, or was killed: then remove it"
+    raise errors.InputError(problem)
+
+
+def _unpacked(package: Path, folder: Path) -> tuple[dict[str, int], list[str]]:
+    """Sizes of the files by name, and what the archive says is not in them. They are their owner's
+    alone, for they name pupils.
+    """
     sizes = {}
     with zipfile.ZipFile(package) as archive:
         for member in archive.infolist():
@@ -114,7 +158,8 @@ def _unpacked(package: Path, folder: Path) -> dict[str, int]:
             with os.fdopen(descriptor, "wb") as out, archive.open(member) as packed:
                 shutil.copyfileobj(packed, out)
             sizes[member.filename] = member.file_size
-    return sizes
+        remarks = archive.comment.decode(errors="replace")
+    return sizes, remarks.split("; ") if remarks else []
 
 
 @export.command("list")

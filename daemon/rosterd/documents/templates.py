@@ -49,8 +49,8 @@ class Dialect(values.Model):
 class Repeat(values.Model):
     """Columns numbered through a list of the record, such as the teachers of a class."""
 
-    over: Literal["teachers", "terms", "orgs"]
-    """The list: teachers and terms of a class, orgs of a user."""
+    over: Literal["teachers", "terms", "orgs", "schools"]
+    """The list: teachers and terms of a class, orgs of a user, schools of a user or a course."""
     first: Annotated[int, Field(ge=1, le=1000)] = 1
     """Place in the list of the first of these columns; it is also the first number."""
     last: Annotated[int, Field(ge=1, le=1000)]
@@ -65,7 +65,7 @@ class Column(values.Model):
     field: Path | None = None
     """Where the value comes from."""
     first_of: values.Several[Path] | None = None
-    """The first of these that has a value."""
+    """The first of these that has a value, and for which the transform has a word."""
     constant: Cell | None = None
     """The same in every row; "" for a column that stays blank."""
     transform: values.Text | None = None
@@ -77,7 +77,10 @@ class Column(values.Model):
     in_file: values.Text | None = None
     """FILE:HEADER of an earlier file that must have the value, such as sections.csv:Section_id."""
     otherwise: Literal["drop-row", "blank"] = "drop-row"
-    """What becomes of a value that is not there: the row is left out and counted, or the cell."""
+    """What becomes of a value that is not there: the row is left out and counted, or the cell. Where
+    a path leads to several records (a class's teachers), the first that is there is taken."""
+    join: Literal["comma"] | None = None
+    """All values of a member that has several, in one cell; one with a comma in it is left out."""
     repeat: Repeat | None = None
     """Numbers the column through a list; field is then a member of what is listed."""
 
@@ -86,10 +89,13 @@ class Column(values.Model):
         given = [each for each in (self.field, self.first_of, self.constant) if each is not None]
         if len(given) != 1:
             raise values.wrong("a column has one of field, firstOf and constant")
-        if self.constant is not None and (self.transform or self.in_file or self.repeat):
+        others = (self.transform, self.in_file, self.repeat, self.join)
+        if self.constant is not None and any(others):
             raise values.wrong("a constant is the same everywhere; leave the rest out")
         if self.repeat is not None and (self.field is None or "{n}" not in self.header):
             raise values.wrong("a repeated column has a field, and {n} in its header")
+        if self.join is not None and (self.field is None or self.repeat is not None):
+            raise values.wrong("what is joined is one field, and not repeated")
         if self.repeat is not None and self.repeat.last < self.repeat.first:
             raise values.wrong("a repeated column counts upwards; last lies before first")
         return self
@@ -108,6 +114,8 @@ class TemplateFile(values.Model):
     narrow what the permission shares."""
     roles: values.Several[values.Role] | None = None
     """Roles (and enrollments) with one of these words only."""
+    current: bool = False
+    """Roles and enrollments that hold today only; the day of endDate is the first one after."""
     having: values.Several[Literal["teacher", "student"]] | None = None
     """Classes that have such people only, and enrollments in them."""
     columns: Annotated[tuple[Column, ...], Field(min_length=1, max_length=200)]
@@ -117,6 +125,8 @@ class TemplateFile(values.Model):
     def _sensible(self) -> Self:
         if self.roles is not None and self.rows not in {"roles", "enrollments"}:
             raise values.wrong("only rows of roles and enrollments have a role; leave roles out")
+        if self.current and self.rows not in {"roles", "enrollments"}:
+            raise values.wrong("only roles and enrollments begin and end; leave current out")
         if self.having is not None and self.rows not in {"classes", "enrollments"}:
             raise values.wrong("only classes and enrollments ask for people; leave having out")
         return self

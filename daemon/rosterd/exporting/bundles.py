@@ -35,6 +35,8 @@ class Bundle:
     rows: Mapping[str, int]
     """Stem of each file -> its rows."""
     mode: Literal["bulk", "delta"] = "bulk"
+    losses: str = ""
+    """What a custom template left out, in words; nothing in them names a person."""
 
 
 def refusal(view: access.View, before: Mapping[str, int] | None) -> str | None:

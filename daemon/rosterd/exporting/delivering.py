@@ -200,7 +200,7 @@ class Deliveries:
             await self._upload(target, bundle, underway)
         finally:
             await self._in_thread(functools.partial(shutil.rmtree, folder, ignore_errors=True))
-        return replace(run, state="delivered")
+        return replace(run, state="delivered", problem=bundle.losses)
 
     async def _made(
         self,

@@ -6,6 +6,7 @@ anybody has them: who took them, and whose records are in them.
 
 import asyncio
 import contextlib
+import os
 import tempfile
 from collections.abc import Callable
 from datetime import datetime
@@ -16,6 +17,7 @@ from rosterd import configs, disclosures, documents, errors, pictures, storage, 
 from rosterd.exporting import bundles, customs
 
 TARGET: Final = "by hand"
+_MOST_WORDS: Final = 0xFFFF
 
 
 class Handing:
@@ -94,10 +96,20 @@ class Handing:
             if template is None:
                 bundles.zipped(picture, version, out, self._spool)
             else:
-                customs.zipped(picture, template, out, self._spool)
+                written = customs.zipped(picture, template, out, self._spool)
+                _remark(out, customs.losses(written))
             out.seek(0)
             failing.pop_all()
         return out
+
+
+def _remark(archive: BinaryIO, words: str) -> None:
+    """Put words for whoever unpacks it where a zip has room for them: at its end, with their
+    length before them.
+    """
+    remark = words.encode()[:_MOST_WORDS]
+    archive.seek(-2, os.SEEK_END)
+    archive.write(len(remark).to_bytes(2, "little") + remark)
 
 
 def _ready(world: worlds.World) -> configs.Config:

@@ -130,10 +130,20 @@ WORDED: Mapping[str, Mapping[str, str]] = {
     "resources": {"roles": "resourceRole", "importance": "importance"},
 }
 
-GRADES = frozenset(
-    ["IT", "PR", "PK", "TK", "KG", *(f"{grade:02}" for grade in range(1, 14)), "PS", "UG", "Other"]
+_GRADES_IN_ORDER = (
+    *("IT", "PR", "PK", "TK", "KG"),
+    *(f"{grade:02}" for grade in range(1, 14)),
+    *("PS", "UG", "Other"),
 )
+_GRADE_RANK = {grade: rank for rank, grade in enumerate(_GRADES_IN_ORDER)}
+GRADES = frozenset(_GRADES_IN_ORDER)
 """Grades as 1.1 codes them. 1.2 leaves the words to the district, so nothing is refused for them."""
+
+
+def grade_rank(grade: str) -> int:
+    """The place of a grade among the codes, from the youngest on; a district's own come last."""
+    return _GRADE_RANK.get(grade, len(_GRADE_RANK))
+
 
 NEW_IN_1P2: Mapping[str, frozenset[str]] = {
     "users": frozenset(

@@ -5,12 +5,25 @@ leads to over one of the ways listed here; a change of a value is one of the nam
 reviewer can read a template, and nothing in it can reach beyond the view it is filled from.
 """
 
-from rosterd.templates.paths import GRAINS, LISTS, STEPS, Grain, Path, PathError, listed, resolve
+from rosterd.templates.paths import (
+    FIRST_OF,
+    GRAINS,
+    LISTS,
+    ROLE,
+    STEPS,
+    Grain,
+    Path,
+    PathError,
+    listed,
+    resolve,
+)
 from rosterd.templates.transforms import TRANSFORMS, Transform
 
 __all__ = [
+    "FIRST_OF",
     "GRAINS",
     "LISTS",
+    "ROLE",
     "STEPS",
     "TRANSFORMS",
     "Grain",

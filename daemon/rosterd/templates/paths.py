@@ -32,40 +32,51 @@ class Grain:
 STEPS: Final[Mapping[str, Mapping[str, str]]] = {
     "orgs": {"parent": "orgs"},
     "academicSessions": {"parent": "academicSessions"},
-    "courses": {"org": "orgs", "schoolYear": "academicSessions"},
+    "courses": {"org": "orgs", "school": "orgs", "schoolYear": "academicSessions"},
     "classes": {
         "course": "courses",
         "school": "orgs",
         "term": "academicSessions",
         "teacher": "users",
     },
-    "users": {"org": "orgs", "demographics": "demographics"},
+    "users": {"org": "orgs", "school": "orgs", "demographics": "demographics"},
     "enrollments": {"user": "users", "class": "classes", "school": "orgs"},
     "demographics": {"user": "users"},
     "resources": {},
 }
 """Collection -> step -> collection. A class's `term` is its first by start date, its `teacher` the
-primary one, else the first by sourcedId; a user's `org` is the primary one."""
+primary one, else the first by sourcedId; a user's `org` is the primary one, their `school` the first
+of their orgs that is one; a course's `school` is its org, else the first of its classes' by id."""
 LISTS: Final[Mapping[str, Mapping[str, str]]] = {
     "classes": {"teachers": "users", "terms": "academicSessions"},
-    "users": {"orgs": "orgs"},
+    "users": {"orgs": "orgs", "schools": "orgs"},
+    "courses": {"schools": "orgs"},
 }
 """Collection -> list -> collection: what columns can count through, the step's record first."""
+FIRST_OF: Final[Mapping[tuple[str, str], str]] = {
+    ("classes", "teacher"): "teachers",
+    ("classes", "term"): "terms",
+    ("users", "org"): "orgs",
+    ("users", "school"): "schools",
+    ("courses", "school"): "schools",
+}
+"""(collection, step) -> the list of which it is the first."""
 
 _NOTHING: Final[frozenset[str]] = frozenset()
 _KEPT: Final = frozenset({"status", "dateLastModified", "children"})
 """Every row is of an active record, and children are what names it as their parent."""
-_ROLE: Final = frozenset({"role", "roleType", "beginDate", "endDate"})
+ROLE: Final = frozenset({"role", "roleType", "beginDate", "endDate"})
+"""What a role says itself."""
 GRAINS: Final[Mapping[str, Grain]] = {
     grain.name: grain
     for grain in (
         *(Grain(name, name, _NOTHING, STEPS[name]) for name in model.COLLECTIONS),
-        Grain("roles", "users", _ROLE, {"user": "users", "org": "orgs"}),
+        Grain("roles", "users", ROLE | {"grade"}, {"user": "users", "org": "orgs"}),
         Grain("contacts", "users", frozenset({"role"}), {"student": "users", "contact": "users"}),
     )
 }
 """What a row may be: a record, a person's role at an org, or a student with one of their guardians
-(`role` is then what the guardian is)."""
+(`role` is then what the guardian is). A role's `grade` is the student's; other roles have none."""
 
 
 class PathError(Exception):

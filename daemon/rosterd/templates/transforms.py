@@ -12,6 +12,9 @@ Transform = Callable[[str], str | None]
 """A value -> what the receiver calls it; None when there is no word for it."""
 
 _ALPHANUMERIC: Final = re.compile(r"[A-Za-z0-9-]+")
+_REWRITTEN: Final = re.compile(r"x(?:[0-9a-f]{2})+")
+_BETWEEN: Final = re.compile(r"[\s().\-/]+")
+_INTERNATIONAL: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 def _table(words: Mapping[str, str]) -> Transform:
@@ -24,8 +27,24 @@ def _words(text: str) -> Transform:
 
 
 def _narrow_id(value: str) -> str:
-    """Letters, digits and hyphens; another id becomes one that can be turned back."""
-    return value if _ALPHANUMERIC.fullmatch(value) else f"x{value.encode().hex()}"
+    """Letters, digits and hyphens; another id becomes one that can be turned back.
+
+    So does an id that reads as if it were such a one: no two may ever become the same, since there
+    the one person takes the other's place.
+    """
+    if _ALPHANUMERIC.fullmatch(value) and not _REWRITTEN.fullmatch(value):
+        return value
+    return f"x{value.encode().hex()}"
+
+
+def _international(value: str) -> str | None:
+    """A number with its country, without what people put between digits."""
+    digits = _BETWEEN.sub("", value)
+    return digits if _INTERNATIONAL.fullmatch(digits) else None
+
+
+def _with_at(value: str) -> str | None:
+    return value if "@" in value[1:-1] else None
 
 
 def _us_date(value: str) -> str | None:
@@ -53,6 +72,8 @@ _SDS_STAFF: Final = {
 
 TRANSFORMS: Final[Mapping[str, Transform]] = {
     "lower-case": str.lower,
+    "with-at-sign": _with_at,
+    "phone-international": _international,
     "date-month-day-year": _us_date,
     "flag-true-false": _flag("true", "false"),
     "flag-y-n": _flag("Y", "N"),
