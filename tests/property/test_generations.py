@@ -397,6 +397,7 @@ TEXTS = {
         "sourcedId~'A-USERS'", "sourcedId>'a-users-1'", "sourcedId<='b-users-0'",
         "sourcedId!='b-users-1'", "sourcedId>='a-users-2'", "sourcedId<'a-users-2'",
         "sourcedId~'0b-'", "sourcedId~'ü'",
+        "email~'ÜN'", "email~'LPH'", "givenName~'a'",
         "email='ünder'", "email!='alpha'", "roles.org='a-orgs-0'", "orgs~'b-orgs'",
         "agents='a-users-1'", "role='student'", "primaryOrg!='b-orgs-1'",
     ],

@@ -10,6 +10,7 @@ maps the files (`reading`) and keeps next to nothing in memory of its own.
     tables      one collection while it is built: rows, segments, references
     linking     which rows are active, and the arrays of their references
     columns     the SQLite file: texts and postings, for leaves and sorts
+    asking      what is asked of that file
     building    the subprocess: from a delivery to a new folder
     calling     starting that subprocess and listening to it
     reading     an opened folder: pages, and the backing of a Roster

@@ -9,16 +9,13 @@ Three ways, by how many different values a member has:
 References are none of them: the arrays of `linking` answer for those. So a million enrollments
 cost a handful of bitmaps and no row of SQL.
 
-The file is written once by the import and opened `immutable` by the daemon. A query reads all it
-needs under a lock, or a batch at a time: exports ask from threads of their own.
+The file is written once, here, by the import; `asking` is how the daemon reads it.
 """
 
 import functools
 import shutil
-import threading
-import urllib.parse
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +24,7 @@ import apsw
 import orjson
 from pyroaring import BitMap
 
-from rosterd import errors, rosters
+from rosterd import rosters
 from rosterd.generations import layout
 from rosterd.oneroster import model
 
@@ -160,7 +157,8 @@ def _encoded(values: Values) -> str:
     return orjson.dumps(values).decode()
 
 
-def _table(kind: str, collection: str) -> str:
+def table(kind: str, collection: str) -> str:
+    """The name of a collection's table, quoted."""
     return f'"{kind}_{collection}"'
 
 
@@ -207,13 +205,13 @@ class Writer:
         connection = self._open()
         if texts:
             marks = ",".join("?" * len(texts[0]))
-            table = _table("texts", collection)
-            connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", texts)
-        table = _table("many", collection)
+            into = table("texts", collection)
+            connection.executemany(f"INSERT OR REPLACE INTO {into} VALUES ({marks})", texts)
+        into = table("many", collection)
         if self._former is not None or again:
-            connection.executemany(f"DELETE FROM {table} WHERE row = ?", ((row,) for row in rows))
+            connection.executemany(f"DELETE FROM {into} WHERE row = ?", ((row,) for row in rows))
         if many:
-            connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?,?,?,?)", many)
+            connection.executemany(f"INSERT OR REPLACE INTO {into} VALUES (?,?,?,?)", many)
 
     def post(
         self, collection: str, key: str, rows: BitMap, fresh: "Mapping[str, array[int]]"
@@ -255,7 +253,7 @@ class Writer:
             for key in keys:  # after the rows: sorting once beats a million insertions
                 connection.execute(
                     f'CREATE INDEX IF NOT EXISTS "{collection}_{key}"'
-                    f' ON {_table("texts", collection)} ("{key}") WHERE "{key}" IS NOT NULL'
+                    f' ON {table("texts", collection)} ("{key}") WHERE "{key}" IS NOT NULL'
                 )
         connection.execute("COMMIT")
         connection.close()
@@ -276,112 +274,8 @@ def _schema() -> Iterator[str]:
     for collection in model.COLLECTIONS:
         if texts := plan(collection).texts:
             columns = "".join(f', "{key}" TEXT' for key in texts)
-            yield f"CREATE TABLE {_table('texts', collection)} (row INTEGER PRIMARY KEY{columns})"
+            yield f"CREATE TABLE {table('texts', collection)} (row INTEGER PRIMARY KEY{columns})"
         yield (
-            f"CREATE TABLE {_table('many', collection)} (row INTEGER, key TEXT, place INTEGER,"
+            f"CREATE TABLE {table('many', collection)} (row INTEGER, key TEXT, place INTEGER,"
             " value TEXT, PRIMARY KEY (row, key, place)) WITHOUT ROWID"
         )
-
-
-# ---------------------------------------------------------------- reading
-
-
-class Reader:
-    """columns.db of a finished generation. Rows that are not active are among the answers."""
-
-    def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
-        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-        name = f"file:{urllib.parse.quote(str(path.resolve()))}?immutable=1"
-        try:
-            self._connection = apsw.Connection(name, flags=flags)
-            # The first query opens the file: from here on its name may go.
-            self._all("SELECT count(*) FROM sqlite_schema")
-        except apsw.Error as error:
-            raise errors.InputError(
-                f"cannot open the generation: {path.name} is damaged"
-            ) from error
-
-    def close(self) -> None:
-        with self._lock:
-            self._connection.close()
-
-    def _all(self, statement: str, bindings: tuple[object, ...] = ()) -> list[Any]:
-        with self._lock:
-            return self._connection.execute(statement, bindings).fetchall()
-
-    def postings(self, collection: str, path: model.FieldPath) -> Iterator[tuple[Values, BitMap]]:
-        """Every different value of a posted member, with its rows."""
-        known = plan(collection)
-        key, read = path.key, _as_kept
-        if path.key in known.derived:
-            key, many = known.derived[path.key]
-            read = functools.partial(_through, path.read, key, many=many)
-        statement = 'SELECT "values", rows FROM postings WHERE collection = ? AND key = ?'
-        for values, blob in self._all(statement, (collection, key)):
-            if found := read(tuple(orjson.loads(values))):
-                yield found, BitMap.deserialize(blob)
-
-    def equal(self, collection: str, key: str, value: str) -> BitMap:
-        """Rows that have exactly this text, or this one among several."""
-        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
-            return BitMap()  # half a letter: no text has it, and SQLite takes no such value
-        if key in plan(collection).texts:
-            statement = f'SELECT row FROM {_table("texts", collection)} WHERE "{key}" = ?'
-            return self._rows(statement, (value,))
-        statement = f"SELECT row FROM {_table('many', collection)} WHERE key = ? AND value = ?"
-        return self._rows(statement, (key, value))
-
-    def valued(self, collection: str, key: str) -> BitMap:
-        """Rows that have any value of a text or of what is kept in the child table."""
-        if key in plan(collection).texts:
-            table = _table("texts", collection)
-            return self._rows(f'SELECT row FROM {table} WHERE "{key}" IS NOT NULL', ())
-        statement = f"SELECT row FROM {_table('many', collection)} WHERE key = ?"
-        return self._rows(statement, (key,))
-
-    def _rows(self, statement: str, bindings: tuple[object, ...]) -> BitMap:
-        return BitMap([row for (row,) in self._all(statement, bindings)])
-
-    def texts(self, collection: str, key: str) -> Iterator[list[tuple[int, str]]]:
-        """(row, text) of a member that has a column of its own, by rows, thousands at once."""
-        what = f'SELECT row, "{key}" FROM {_table("texts", collection)} WHERE row > ?'
-        return self._batches(what + f' AND "{key}" IS NOT NULL ORDER BY row LIMIT ?', ())
-
-    def column(self, collection: str, key: str) -> Iterator[tuple[int, Values]]:
-        """(row, values) of a text, or of what is kept in the child table, by rows."""
-        if key in plan(collection).texts:
-            for batch in self.texts(collection, key):
-                for row, text in batch:
-                    yield row, (text,)
-            return
-        table = _table("many", collection)
-        what = f"SELECT row, value, place FROM {table} WHERE row > ? AND key = ?"
-        if key.startswith("metadata."):
-            for some in self._batches(what + " ORDER BY row LIMIT ?", (key,)):
-                for row, value, _ in some:
-                    yield row, (value,)
-            return
-        statement = f"SELECT row, value FROM {table} WHERE key = ? ORDER BY row, place"
-        held: dict[int, list[str]] = {}
-        for row, value in self._all(statement, (key,)):
-            held.setdefault(row, []).append(value)
-        for row, values in held.items():
-            yield row, tuple(values)
-
-    def _batches(self, statement: str, bindings: tuple[object, ...]) -> Iterator[list[Any]]:
-        last = -1
-        while batch := self._all(statement, (last, *bindings, _BATCH)):
-            yield batch
-            last = batch[-1][0]
-
-
-def _as_kept(values: Values) -> Values:
-    return values
-
-
-def _through(
-    read: Callable[[Mapping[str, object]], Values], member: str, values: Values, *, many: bool
-) -> Values:
-    """What a path reads from a record that has just this member."""
-    return read({member: list(values) if many else values[0]})

@@ -14,7 +14,7 @@ from typing import Any
 from pyroaring import AbstractBitMap, BitMap, FrozenBitMap
 
 from rosterd import errors, rosters
-from rosterd.generations import columns, layout, linking, mapped
+from rosterd.generations import asking, columns, layout, linking, mapped
 from rosterd.oneroster import filters, model
 
 _Values = tuple[str, ...]
@@ -30,7 +30,7 @@ def open_generation(folder: Path) -> "Generation":
     except OSError as error:
         raise errors.InputError(f"cannot open the generation {folder.name}: {error}") from error
     tables = {name: mapped.Table(folder, name, table) for name, table in contents.tables.items()}
-    return Generation(folder, contents, tables, columns.Reader(folder / layout.COLUMNS))
+    return Generation(folder, contents, tables, asking.Reader(folder / layout.COLUMNS))
 
 
 class Generation:
@@ -41,7 +41,7 @@ class Generation:
         folder: Path,
         contents: layout.Contents,
         tables: Mapping[str, mapped.Table],
-        texts: columns.Reader,
+        texts: asking.Reader,
     ) -> None:
         self.folder = folder
         self.number = contents.number
@@ -94,7 +94,7 @@ class Generation:
 class _Backing:
     """What a Roster asks; see rosters.Backing for what each method owes."""
 
-    def __init__(self, tables: Mapping[str, mapped.Table], texts: columns.Reader) -> None:
+    def __init__(self, tables: Mapping[str, mapped.Table], texts: asking.Reader) -> None:
         self._tables = tables
         self._texts = texts
         self._active = {name: table.bitmap("active") for name, table in tables.items()}
@@ -182,10 +182,11 @@ class _Backing:
     def _quickly(
         self, collection: str, leaf: filters.Leaf
     ) -> tuple[BitMap, FrozenBitMap | BitMap] | None:
-        """(rows that a leaf accepts, rows that have a value), when there is a way to tell that
-        reads no values.
-        """
+        """(rows that a leaf accepts, rows that have a value), where no values need be read for it."""
         key = leaf.path.key
+        if leaf.operator == "~" and _own_text(collection, leaf.path):
+            rows = self._texts.containing(collection, key, filters.fold(leaf.value))
+            return rows, rows  # who has no text contains nothing
         if key == "sourcedId" and leaf.operator not in ("=", "!="):
             table = self._tables[collection]
             if leaf.operator == "~":
