@@ -65,6 +65,14 @@ class Looking:
             },
         }
 
+    async def explain_everywhere(
+        self, collection: str, sourced_id: str, who: str
+    ) -> Sequence[desk.Why]:
+        return [
+            await self.explain("math-galaxy", collection, sourced_id, who),
+            {**await self.explain("math-galaxy", collection, sourced_id, who), "sees": True},
+        ]
+
     async def browse(
         self,
         collection: str,

@@ -12,7 +12,7 @@ import pytest
 from rosterd import errors
 from rosterd.web import console, desk
 from rosterd.web.console import serving
-from tests.integration import operators_desk, test_control
+from tests.integration import operators_desk, operators_looking, test_control
 
 OPERATOR, VIEWER = test_control.OPERATOR, test_control.VIEWER
 FORMS = [page for page in serving.PAGES if page.method == "POST"]
@@ -113,6 +113,7 @@ async def test_what_is_not_there_is_said_on_a_page(tmp_path: Path, path: str) ->
         "/?sort=nothing&order=x&only=%00",
         "/?q=" + "x" * 5_000,
         "/audit?since=yesterday&until=2026-13-99",
+        "/audit?since=0001-01-01&until=9999-12-31",
         "/audit?kind=nothing&offset=-1",
         "/audit?offset=99999999999999999999",
         "/history?offset=%F0%9F",
@@ -228,3 +229,15 @@ async def test_a_letter_that_the_mail_server_refuses_is_told_on_its_page(tmp_pat
         async with session.post("/applications/math-galaxy/letter/send", data=form) as response:
             assert response.status == 200
             assert "cannot reach the mail server" in await response.text()
+
+
+async def test_who_sees_a_record_is_told_of_every_application_at_once(tmp_path: Path) -> None:
+    made = operators_desk.Desk()
+    async with test_control.on_console(made, test_control.write_tokens(tmp_path / "t")) as session:
+        form = {"word": await signed_in(session, OPERATOR), "collection": "users"}
+        form["id"] = operators_looking.ROW["id"]
+        async with session.post("/explain", data=form) as response:
+            text = await response.text()
+    assert response.status == 200
+    assert "1 of 2 applications" in text
+    assert text.index(">Yes</span>") < text.index(">No</span>")

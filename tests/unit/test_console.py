@@ -3,7 +3,7 @@
 import pytest
 
 from rosterd.web import desk
-from rosterd.web.console import adding, applications, charts, pages, wording
+from rosterd.web.console import adding, applications, charts, finding, pages, wording
 from tests.integration import operators_desk
 
 NOW = "2026-10-05T12:00:00+00:00"
@@ -161,3 +161,16 @@ def test_what_is_withheld_by_hand_is_not_masked_or_shared_as_well() -> None:
 
 def test_a_switch_that_is_turned_on_by_hand_is_on_for_the_usual_roles() -> None:
     assert "guardians: true" in _drafted(_listed(), on=["guardians"])
+
+
+def test_what_settled_it_is_the_first_condition_that_failed_or_the_last_that_holds() -> None:
+    def said(words: str, holds: bool, *parts: desk.Reason) -> desk.Reason:
+        return {"holds": holds, "says": words, "either": False, "parts": list(parts)}
+
+    inner = said("shared by class", False, said("school", True), said("course", False))
+
+    assert finding.decisive(said("users", False, said("active", True), inner)) == "course"
+    assert finding.decisive(said("users", True, said("active", True), said("class", True))) == (
+        "class"
+    )
+    assert finding.decisive(said("access: full", True)) == "access: full"

@@ -93,23 +93,29 @@ class Looking:
         _known(collection, list(model.COLLECTIONS))
         world, _ = self._roster()
         self._applications(world, application)
-        view = world.view(application)
         await self._looked(who, application, "explain")
-        row = view.roster.row(collection, sourced_id)
-        if row is None:
-            raise errors.InputError(f"cannot explain that: no record of {collection} has that id")
         async with self.turn:
-            reason = access.explain(view, collection, row)
-        shown = finding.summary(collection, view.roster.record(collection, row))
-        return {
-            "application": application,
-            "collection": collection,
-            "id": sourced_id,
-            "name": shown.name,
-            "sees": row in view.rows[collection],
-            "held": world.of(application) is not world,
-            "reason": _reason(reason),
-        }
+            why = _why(world, application, collection, sourced_id)
+        if why is None:
+            raise errors.InputError(f"cannot explain that: no record of {collection} has that id")
+        return why
+
+    async def explain_everywhere(
+        self, collection: str, sourced_id: str, who: str
+    ) -> Sequence[desk.Why]:
+        """Why each application sees the record, or does not."""
+        _known(collection, list(model.COLLECTIONS))
+        world, _ = self._roster()
+        await self._looked(who, "", "explain")
+        found = []
+        async with self.turn:
+            for name in self._applications(world, None):
+                if (why := _why(world, name, collection, sourced_id)) is not None:
+                    found.append(why)
+                await asyncio.sleep(0)
+        if not found:
+            raise errors.InputError(f"cannot explain that: no record of {collection} has that id")
+        return found
 
     async def browse(
         self,
@@ -284,6 +290,25 @@ def _hit(collection: str, shown: finding.Summary, views: dict[str, access.View])
         "name": shown.name,
         "details": dict(shown.details),
         "applications": seeing,
+    }
+
+
+def _why(
+    world: worlds.World, application: str, collection: str, sourced_id: str
+) -> desk.Why | None:
+    """None when the roster that it is served from has no such record."""
+    view = world.view(application)
+    row = view.roster.row(collection, sourced_id)
+    if row is None:
+        return None
+    return {
+        "application": application,
+        "collection": collection,
+        "id": sourced_id,
+        "name": finding.summary(collection, view.roster.record(collection, row)).name,
+        "sees": row in view.rows[collection],
+        "held": world.of(application) is not world,
+        "reason": _reason(access.explain(view, collection, row)),
     }
 
 

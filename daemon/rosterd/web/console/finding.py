@@ -4,6 +4,7 @@ Everything here tells of single people, so it is for operators, each question is
 questions come in forms: no name and no id is ever part of an address.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from rosterd import errors
@@ -31,8 +32,20 @@ async def _explain(asked: pages.Asked) -> pages.Context:
     told = await _shown(asked)
     collection = asked.one_of("collection", tuple(model.COLLECTIONS), "users")
     sourced_id = asked.given.get("id", "")[: pages.LONGEST * 2]
-    why = await asked.desk.explain(told["application"], collection, sourced_id, asked.who.name)
-    return {**told, "why": why}
+    if told["application"]:
+        why = await asked.desk.explain(told["application"], collection, sourced_id, asked.who.name)
+        return {**told, "why": why}
+    every = await asked.desk.explain_everywhere(collection, sourced_id, asked.who.name)
+    seeing = sorted(every, key=lambda each: (not each["sees"], told["titles"][each["application"]]))
+    return {**told, "everywhere": [(each, decisive(each["reason"])) for each in seeing]}
+
+
+def decisive(reason: Mapping[str, Any]) -> str:
+    """The condition that settled it: the first that failed, or the last of those that hold."""
+    same = [part for part in reason["parts"] if part["holds"] == reason["holds"]]
+    if not same:
+        return str(reason["says"])
+    return decisive(same[-1] if reason["holds"] else same[0])
 
 
 async def _shown(asked: pages.Asked) -> dict[str, Any]:
@@ -44,6 +57,7 @@ async def _shown(asked: pages.Asked) -> dict[str, Any]:
         "text": asked.text("text"),
         "found": None,
         "why": None,
+        "everywhere": None,
         "problem": "",
     }
 

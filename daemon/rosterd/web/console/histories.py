@@ -1,5 +1,6 @@
 """What was applied with whose statements and to what effect, and everything else on record."""
 
+import asyncio
 import base64
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,11 +21,7 @@ _DEEPEST: Final = 20_000
 async def _history(asked: pages.Asked) -> pages.Context:
     status = asked.desk.status()
     offset = asked.number("offset")
-    every = [
-        each
-        for each in await newest(asked.desk, offset + _CHANGES + 1, ("applied", "rewritten"))
-        if each.kind in ("applied", "rewritten")
-    ]
+    every = await newest(asked.desk, offset + _CHANGES + 1, ("applied", "rewritten"))
     shown = every[offset : offset + _CHANGES]
     return {
         "changes": [(each, planned.read(each.content)) for each in shown],
@@ -52,16 +49,16 @@ async def _audit(asked: pages.Asked) -> pages.Context:
         problem = "Write days as 2026-09-01."
     offset = asked.number("offset")
     head = await asked.desk.head()
-    every = await newest(asked.desk, None if any(given.values()) else offset + _LISTED, ())
+    filtered = any(given.values())
+    kinds = (given["kind"],) if given["kind"] else ()
+    every = await newest(asked.desk, None if filtered else offset + _LISTED, kinds)
     found = events.chosen(
         every,
         since=since,
         until=until + timedelta(days=1) if until else None,
-        kinds=(given["kind"],) if given["kind"] else (),
         application=given["application"] or None,
     )
-    filtered = any(given.values())
-    total = len(found) if filtered else head["number"]
+    total = len(found) if filtered else min(head["number"], _DEEPEST)
     names = [each["name"] for each in await asked.desk.applications()]
     return {
         "given": given,
@@ -70,7 +67,7 @@ async def _audit(asked: pages.Asked) -> pages.Context:
         "head": head,
         "events": found[offset : offset + _LISTED],
         "paging": pages.Paging(offset, _LISTED, total),
-        "cut": filtered and head["number"] > _DEEPEST,
+        "cut": head["number"] > _DEEPEST and (filtered or offset + _LISTED >= total),
         "deepest": _DEEPEST,
         "problem": problem,
     }
@@ -79,19 +76,27 @@ async def _audit(asked: pages.Asked) -> pages.Context:
 async def newest(
     asked_desk: desk.Desk, wanted: int | None, kinds: Sequence[str]
 ) -> list[events.Event]:
-    """Records as events, the newest first, until `wanted` of these kinds (of any) are there."""
+    """Records of these kinds (of any) as events, the newest first, until `wanted` are there.
+
+    To read a record costs far more than to look at its kind; it is done on another thread.
+    """
     end = (await asked_desk.head())["number"]
-    lowest, counted = max(0, end - _DEEPEST), 0
+    lowest = max(0, end - _DEEPEST)
     found: list[events.Event] = []
-    while end > lowest and (wanted is None or counted < wanted):
+    while end > lowest and (wanted is None or len(found) < wanted):
         begin = max(lowest, end - _BLOCK)
         block = [
-            events.event(_record(each)) for each in await asked_desk.records(begin, end - begin)
+            each
+            for each in await asked_desk.records(begin, end - begin)
+            if not kinds or each["kind"] in kinds
         ]
-        found += reversed(block)
-        counted += sum(not kinds or each.kind in kinds for each in block)
+        found += await asyncio.to_thread(_read, block)
         end = begin
     return found
+
+
+def _read(block: Sequence[desk.Record]) -> list[events.Event]:
+    return [events.event(_record(each)) for each in reversed(block)]
 
 
 def _record(each: desk.Record) -> chain.Record:
@@ -107,9 +112,10 @@ def _record(each: desk.Record) -> chain.Record:
 
 def _day(text: str) -> datetime | None:
     try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+        found = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         return None
+    return found if found.year < datetime.max.year else None  # the next day has to be one, too
 
 
 PAGES: Final = (

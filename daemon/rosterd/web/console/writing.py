@@ -47,7 +47,7 @@ async def _told(asked: pages.Asked) -> dict[str, Any]:
         "sent": [
             each
             for each in await histories.newest(asked.desk, None, ("mailed",))
-            if each.kind == "mailed" and each.subject == name
+            if each.subject == name
         ][:_SENT],
         "letter": None,
         "digest": "",

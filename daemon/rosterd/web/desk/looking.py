@@ -1,6 +1,6 @@
 """Looking at single records, and at what a document would pick. Here alone people are named."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypedDict
 
 from rosterd.web.desk.applications import Level
@@ -116,6 +116,12 @@ class Looking(Protocol):
 
     async def explain(self, application: str, collection: str, sourced_id: str, who: str) -> Why:
         """Why the application sees the record, or does not."""
+        ...
+
+    async def explain_everywhere(self, collection: str, sourced_id: str, who: str) -> Sequence[Why]:
+        """The same for every application, by name; those that are served a former roster without
+        the record are left out.
+        """
         ...
 
     async def browse(
