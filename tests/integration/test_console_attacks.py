@@ -3,19 +3,21 @@ foreign sessions. `SECURITY.md` lists them.
 """
 
 import asyncio
+import base64
 import contextlib
 import http.cookies
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import orjson
 import pytest
 
 from rosterd import errors
-from rosterd.web import console, control, operators
+from rosterd.web import console, control, desk, operators
 from rosterd.web.console import origins, serving
 from tests.integration import operators_desk, test_console, test_control, vendors
 
@@ -334,6 +336,51 @@ async def test_what_fails_is_said_without_what_it_was_about(
         assert (await answer(session, "GET", "/sign-in"))[0] == 303
     assert "lovelace" not in caplog.text
     assert "Traceback" not in caplog.text
+
+
+class Chained(operators_desk.Desk):
+    """A desk with a long chain of records, of which few are letters."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number, self.read = number, 0
+
+    async def head(self) -> desk.Head:
+        return {"number": self.number, "head": f"sha256:{'f' * 64}"}
+
+    async def records(self, after: int, limit: int) -> Sequence[desk.Record]:
+        self.read += limit
+        found: list[desk.Record] = []
+        for number in range(after + 1, min(after + limit, self.number) + 1):
+            kind = "mailed" if number % 1000 == 0 else "looked"
+            entry = {"v": 1, "number": number, "kind": kind, "actor": "grace", "what": "find",
+                     "subject": "math-galaxy", "time": operators_desk.NOW}  # fmt: skip
+            found.append(
+                {"number": number, "kind": kind, "time": operators_desk.NOW, "previous": "0" * 64,
+                 "head": "f" * 64, "entry": base64.b64encode(orjson.dumps(entry)).decode()}
+            )  # fmt: skip
+        return found
+
+
+async def test_a_long_record_is_looked_through_within_bounds_and_says_where_it_ends(
+    tmp_path: Path,
+) -> None:
+    made = Chained(1_000_000)
+    async with on_console(tmp_path, made) as session:
+        await test_console.signed_in(session, VIEWER)
+        for path in (
+            "/audit?offset=19950", "/audit?kind=mailed", "/audit?offset=999999950",
+            "/audit?since=0001-01-01&until=9999-12-31",
+        ):  # fmt: skip
+            made.read = 0
+            status, _, text = await answer(session, "GET", path)
+            assert status == 200
+            assert made.read <= 20_000
+            assert "rosterd audit log" in text, path
+        made.read = 0
+        status, _, text = await answer(session, "GET", "/audit")
+        assert made.read <= 1_000
+        assert "rosterd audit log" not in text
 
 
 # ---------------------------------------------------------------- sessions

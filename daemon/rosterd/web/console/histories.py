@@ -3,7 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import Final
 
 from rosterd import chain
@@ -115,7 +115,7 @@ def _day(text: str) -> datetime | None:
         found = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         return None
-    return found if found.year < datetime.max.year else None  # the next day has to be one, too
+    return found if found.year < MAXYEAR else None  # the next day has to be one, too
 
 
 PAGES: Final = (
