@@ -210,11 +210,14 @@ class Server:
         """Pages at random offsets against the bare handler with equal bytes.
 
         No page is asked for twice, unless `again`: then what counts is the second time. `offsets`
-        are those to choose from.
+        are those to choose from. Where there are few pages they overlap: a round of few requests
+        would measure how either begins.
         """
         ours, bare = self.client(application, signed=signed), self.client("")
         if offsets is None:
-            offsets = range(0, max(1, self.total(application, path) - limit), limit)
+            last = max(1, self.total(application, path) - limit)
+            step = limit if again else min(limit, max(1, last // (requests * (rounds + 1))))
+            offsets = range(0, last, step)
         if not again:
             requests = max(1, min(requests, len(offsets) // (rounds + 1)))
         left = self._dice.sample(offsets, len(offsets))
