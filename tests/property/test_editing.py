@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rosterd import documents, loading
-from rosterd.cli import editing, preparing
+from rosterd import documents, editing, loading
+from rosterd.cli import preparing
 
 HEAD = (
     ("apiVersion: rosterd/v1", '"apiVersion":   "rosterd/v1"   # ours', "apiVersion: 'rosterd/v1'"),
@@ -73,10 +73,10 @@ def test_what_is_not_copied_keeps_every_byte_and_what_is_copied_means_the_same(
     if held is None or given_ is None:
         return  # rules that exclude each other
     rules, old = preparing._rules(given_), preparing._rules(held)
-    changed = {name for name in preparing.RULES if rules.get(name) != old.get(name)}
+    changed = {name for name in editing.RULES if rules.get(name) != old.get(name)}
     before = preparing._text(held)
 
-    after = editing.copied(before, preparing._text(given_), preparing.RULES, changed)
+    after = editing.copied(before, preparing._text(given_), editing.RULES, changed)
 
     made = _read(after.encode())
     assert made is not None, after
@@ -96,7 +96,7 @@ def test_what_is_not_copied_keeps_every_byte_and_what_is_copied_means_the_same(
 
 def _others(located: loading.Located) -> dict[str, object]:
     said = documents.plain(located.document)
-    return {name: value for name, value in said.items() if name not in preparing.RULES}
+    return {name: value for name, value in said.items() if name not in editing.RULES}
 
 
 def _removed(before: list[str], after: list[str]) -> list[str]:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from rosterd import errors
-from rosterd.cli import editing
+from rosterd import editing, errors
 
 RULES = ("access", "orgs", "courses", "people", "fields", "guardians")
 
@@ -110,3 +109,34 @@ def test_a_file_without_a_last_line_end_gets_one() -> None:
 def test_a_file_that_cannot_be_edited_line_by_line_is_refused(text: str) -> None:
     with pytest.raises(errors.InputError, match="cannot edit"):
         editing.copied(text, GIVEN, RULES, RULES)
+
+
+def test_a_new_permission_takes_the_rules_with_their_comments_and_nothing_else() -> None:
+    source = """\
+# Only for the pilot of one school.
+apiVersion: rosterd/v1
+kind: Permission
+name: pilot
+application: pilot
+access: basic
+# Agreed with the mathematics office.
+courses: {where: "subjects~'math'"}  # not the clubs
+orgs: all
+expires: 2028-06-30
+fields:
+  # Never the phone.
+  withhold: [users.phone]
+"""
+    made = editing.permission("galaxy", "permissions/pilot.yaml", source)
+
+    assert made.startswith("# yaml-language-server: $schema=../schemas/permission.schema.json\n")
+    assert "name: galaxy\napplication: galaxy\naccess: basic\n# Agreed with" in made
+    assert "# not the clubs\n" in made
+    assert "  # Never the phone.\n" in made
+    assert "pilot" not in made
+    assert "expires" not in made
+
+
+def test_what_is_no_permission_gives_no_rules() -> None:
+    with pytest.raises(errors.InputError, match="no permission"):
+        editing.permission("galaxy", "permissions/a.yaml", "a: b\n")

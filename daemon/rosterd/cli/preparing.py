@@ -10,12 +10,12 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
-from rosterd import configs, documents, drafting, errors, loading
-from rosterd.cli import asking, editing, reading, tables, wording
+from rosterd import configs, documents, drafting, editing, errors, loading
+from rosterd.cli import asking, reading, tables, wording
 
 _repository_option = click.option(
     "--repository",
@@ -25,8 +25,6 @@ _repository_option = click.option(
     metavar="DIR",
     help="Your clone of the config repository. Default: the current folder.",
 )
-RULES: Final = tuple(field.alias or name for name, field in documents.Rules.model_fields.items())
-"""Fields of a permission that say what is shared, as files name them."""
 
 
 @click.command()
@@ -92,15 +90,15 @@ def copy_permission(source: str, target: str, folder: Path, as_json: bool) -> No
     rules = _rules(given)
     if held is None:
         path = documents.path_of("Permission", target)
-        content = drafting.permission(target, rules).encode()
+        content = editing.permission(target, given.path, _text(given)).encode()
     else:
         path = held.path
         old = _rules(held)
-        changed = {name for name in RULES if rules.get(name) != old.get(name)}
+        changed = {name for name in editing.RULES if rules.get(name) != old.get(name)}
         if not changed:
             _tell_same(source, target, as_json=as_json)
             return
-        text = editing.copied(_text(held), _text(given), RULES, changed)
+        text = editing.copied(_text(held), _text(given), editing.RULES, changed)
         mark = codecs.BOM_UTF8 if held.content.startswith(codecs.BOM_UTF8) else b""
         content = mark + text.encode()
     _require_copy({path: content}, given, held)
@@ -197,7 +195,7 @@ def _papers(loaded: loading.Loaded, name: str) -> list[loading.Located]:
 
 def _rules(located: loading.Located) -> dict[str, Any]:
     said = documents.plain(located.document)
-    return {name: said[name] for name in RULES if name in said}
+    return {name: said[name] for name in editing.RULES if name in said}
 
 
 def _text(located: loading.Located) -> str:
@@ -220,7 +218,7 @@ def _require_copy(
     if held is not None:
         before, after = documents.plain(held.document), documents.plain(made.document)
         same = same and all(
-            before.get(name) == after.get(name) for name in {*before, *after} - {*RULES}
+            before.get(name) == after.get(name) for name in {*before, *after} - {*editing.RULES}
         )
     if not same:
         raise errors.InputError(

@@ -8,12 +8,15 @@ would move blanks and quotes, and a reviewer would have to read all of it.
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import ruamel.yaml
 from ruamel.yaml import nodes
 
-from rosterd import errors
+from rosterd import documents, drafting, errors, loading
+
+RULES: Final = tuple(field.alias or name for name, field in documents.Rules.model_fields.items())
+"""Fields of a permission that say what is shared, as files name them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,29 @@ def copied(text: str, source: str, names: Collection[str], changed: Collection[s
     return "".join(line if line.endswith("\n") else line + newline for line in lines[:-1]) + (
         lines[-1] if lines else ""
     )
+
+
+def permission(application: str, path: str, source: str) -> str:
+    """A new permission for an application with the rules of the permission `source` at `path`.
+
+    Comments above and within the rules come along; the name, the last day and what stands above the
+    whole file do not. Raises errors.InputError for a file that cannot be copied as text.
+    """
+    given = _rules(path, source)
+    bare = drafting.permission(application, {})
+    text = copied(bare, source, RULES, RULES)
+    if _rules(documents.path_of("Permission", application), text) != given:
+        raise errors.InputError("cannot copy these rules by editing the text: copy them by hand")
+    return text
+
+
+def _rules(path: str, text: str) -> dict[str, Any]:
+    loaded = loading.load({path: text.encode()})
+    for each in loaded.documents:
+        if isinstance(each.document, documents.Permission):
+            said = documents.plain(each.document)
+            return {field: said[field] for field in RULES if field in said}
+    raise errors.InputError("cannot copy these rules: the file is no permission", loaded.problems)
 
 
 def _ended(lines: tuple[str, ...], newline: str) -> tuple[str, ...]:
