@@ -83,7 +83,7 @@ async def test_the_document_is_valid_and_of_this_server(
 
     openapi_spec_validator.validate(found)
     assert found["servers"] == [{"url": vendors.PUBLIC_URL + SERVICES[name]}]
-    flow = found["components"]["securitySchemes"]["OAuth2"]["flows"]["clientCredentials"]
+    flow = found["components"]["securitySchemes"]["OAuth2CC"]["flows"]["clientCredentials"]
     assert flow["tokenUrl"] == f"{vendors.PUBLIC_URL}/oauth2/token"
     named = {scope for each in operations(found).values() for scope in each["scopes"]}
     assert named == set(flow["scopes"])
@@ -104,7 +104,7 @@ def operations(found: Mapping[str, Any]) -> dict[str, Any]:
     return {
         item["get"]["operationId"]: {
             "path": path,
-            "scopes": {scope for each in item["get"]["security"] for scope in each["OAuth2"]},
+            "scopes": {scope for each in item["get"]["security"] for scope in each["OAuth2CC"]},
             "schemas": item["get"]["responses"]["200"]["content"]["application/json"]["schema"],
         }
         for path, item in found["paths"].items()

@@ -338,7 +338,7 @@ async def test_an_unknown_and_an_unshared_id_cannot_be_told_apart(
         ("/users//", 404),
         ("/users/s1/", 200),
         ("/users/s1/nothing", 404),
-        ("//users", 404),
+        ("//users", 200),  # a base URL with a slash at its end
     ],
 )
 @pytest.mark.parametrize("base", [V1P1, V1P2])

@@ -240,7 +240,16 @@ async def test_what_is_no_basic_authentication_is_an_invalid_client(
 async def test_tokens_are_asked_for_by_post(service: vendors.Service, method: str) -> None:
     status, headers, _ = await service.ask("/oauth2/token?grant_type=x", None, method)
 
-    assert (status, headers["Allow"]) == (405, "POST")
+    assert (status, headers["Allow"]) == (405, "POST, OPTIONS")
+
+
+@pytest.mark.parametrize("path", ["/oauth2/token", "/token/"])
+async def test_options_says_what_the_token_endpoint_takes(
+    service: vendors.Service, path: str
+) -> None:
+    status, headers, body = await service.ask(path, None, "OPTIONS")
+
+    assert (status, headers["Allow"], body) == (204, "POST, OPTIONS", b"")
 
 
 async def test_a_token_in_the_url_opens_nothing(service: vendors.Service) -> None:

@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.parse
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from http import HTTPStatus
 from typing import Any, Final, cast
 
 from aiohttp import hdrs, web
@@ -91,6 +92,7 @@ def vendors(
     app.router.add_route("*", r"/{path:[\s\S]*}", answer)  # an escaped line feed is no end of it
     collections = [each for each in routes.ROUTES if not each.single and not each.parents]
     direct = {below + each.url: answer for each in collections for below in {"", prefix}}
+    direct["*"] = answer  # the one target that is no path, and that no router finds
     app[_DIRECT] = direct
 
     async def following(_app: web.Application) -> AsyncIterator[None]:
@@ -118,19 +120,65 @@ def _set_up(
 
 
 class _Runner(web.AppRunner):
-    """Takes requests for what the application answers directly past its router."""
+    """Takes requests for what the application answers directly past its router, and tells what is
+    no request in our own words.
+    """
 
     async def setup(self) -> None:
         await super().setup()
         server = self.server
-        if server is not None and _DIRECT in self.app:
+        if server is None:
+            return
+        server.__class__ = _Server  # there is no other way to choose the protocol of an application
+        if _DIRECT in self.app:
             handler = _directly(self.app[_DIRECT], server.request_handler)
             server.request_handler = cast("Any", handler)  # it only gets what applications get
 
 
+class _Server(web.Server):
+    """Gives each connection our protocol."""
+
+    def __call__(self) -> web.RequestHandler:
+        protocol = super().__call__()
+        protocol.__class__ = _Protocol
+        return protocol
+
+
+class _Protocol(web.RequestHandler):
+    """The library's answer to what is no HTTP repeats what came, which may hold a token or a
+    pupil's name, and ends up in other people's logs.
+    """
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The response, which is the last on its connection."""
+        super().handle_error(request, status, exc, message)  # logs it, and knows when not to answer
+        failed = status == HTTPStatus.INTERNAL_SERVER_ERROR
+        code, words = ("failed", "the server failed") if failed else ("invalid_data", _NO_REQUEST)
+        response = serving.refusal("1.2", problems.Refused(status, code, words))
+        response.force_close()
+        return response
+
+
+_NO_REQUEST: Final = (
+    "this is no HTTP request: a URL is percent-encoded, a header has a name and a value, and both"
+    " have bounds"
+)
+
+
 def _directly(direct: Mapping[str, _Handler], others: Any) -> _Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
-        handler = direct.get(request.raw_path.partition("?")[0])
+        path = request.raw_path.partition("?")[0]
+        handler = direct.get(path)
+        if handler is None and "/" not in path.partition("://")[2] and not path.startswith("/"):
+            handler = direct["*"]  # a host without a path, which the router does not find either
         if handler is None or hdrs.EXPECT in request.headers:
             handler = others
         return await handler(request)

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from rosterd import credentials, replays, worlds
 from rosterd.web import oauth1, problems, rates
-from rosterd.web.oneroster import scopes
+from rosterd.web.oneroster import routes, scopes
 
 REALM: Final = "rosterd"
 _MISSING: Final = {"WWW-Authenticate": f'Bearer realm="{REALM}"'}
@@ -130,6 +130,7 @@ class Callers:
 
     def _url(self, path: str) -> str:
         """What the client asked for. A proxy may have left the public URL's path on or not."""
+        path = routes.origin_form(path)
         if self._prefix and path.startswith(self._prefix + "/"):
             return self._origin + path
         return self._base + path

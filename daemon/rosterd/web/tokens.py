@@ -27,6 +27,7 @@ FAILURES_PER_MINUTE: Final = 60
 LONGEST_BODY: Final = 16_384
 """Bytes."""
 _ANY: Final = ("utf-8", "surrogateescape")
+_METHODS: Final = "POST, OPTIONS"
 _PATIENCE: Final = 10.0
 """Seconds within which the body has to be there."""
 
@@ -77,6 +78,8 @@ class Tokens:
         """The response to any request to the endpoint."""
         started = time.perf_counter()
         client: credentials.Client | None = None
+        if request.method == "OPTIONS":
+            return web.Response(status=204, headers={"Allow": _METHODS, "Server": answers.SERVER})
         try:
             given = await _parameters(request)
             client = self._client(request, given)
@@ -149,7 +152,7 @@ def _unless(pause: int) -> None:
 async def _parameters(request: web.BaseRequest) -> dict[str, str]:
     """What stands in the form and in the query; the form says more."""
     if request.method != "POST":
-        raise Refused(405, "invalid_request", "tokens are asked for by POST", {"Allow": "POST"})
+        raise Refused(405, "invalid_request", "tokens are asked for by POST", {"Allow": _METHODS})
     _, _, raw = request.raw_path.partition("?")
     if len(raw) > LONGEST_BODY:
         raise Refused(400, "invalid_request", "the query is too long")

@@ -15,11 +15,10 @@ from rosterd.web.oneroster import parameters, routes
 
 SERVER: Final = "rosterd"
 
-# What a naive reader of Link would stumble over: clients split at commas, and RFC 8288 puts the
-# target between angle brackets. aiohttp lets all of these through as they came.
-_ESCAPED: Final = str.maketrans(
-    {",": "%2C", "<": "%3C", ">": "%3E", '"': "%22", "\\": "%5C", ";": "%3B", "'": "%27"}
-)
+# What a reader of Link would stumble over: clients split at commas, RFC 8288 puts the target between
+# angle brackets, and some languages refuse a URL for what none may hold. aiohttp lets all of these
+# through as they came.
+_ESCAPED: Final = {ord(each): f"%{ord(each):02X}" for each in ",<>\"\\;'{}|^`[]"}
 
 
 class Page(NamedTuple):

@@ -31,6 +31,8 @@ FILES: Final[Mapping[str, tuple[str, str]]] = {
 """Both names under which clients look for the document of a service."""
 
 _VERSION: Final = schemas.VERSION
+_SCHEME: Final = "OAuth2CC"
+"""As the standard's own documents call it: clients look the token endpoint up by this name."""
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _FAILURES: Final[Mapping[str, str]] = {
     "400": "A parameter is wrong.",
@@ -131,7 +133,7 @@ def document(service: str, public_url: str, token_url: str) -> Node:
             "parameters": {name: {"name": name, "in": "query", **each} for name, each in _QUERY},
             "headers": _headers(),
             "responses": {_named(status): _failure(status) for status in _FAILURES},
-            "securitySchemes": {"OAuth2": _security(token_url, wanted)},
+            "securitySchemes": {_SCHEME: _security(token_url, wanted)},
         },
     }
 
@@ -171,7 +173,7 @@ def _operation(route: routes.Route) -> Node:
             ),
             *({"$ref": f"#/components/parameters/{name}"} for name in offered),
         ],
-        "security": [{"OAuth2": [scope]} for scope in sorted(route.scopes)],
+        "security": [{_SCHEME: [scope]} for scope in sorted(route.scopes)],
         "responses": {
             "200": {
                 "description": "The record." if route.single else "A page of records.",

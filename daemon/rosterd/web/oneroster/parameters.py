@@ -20,7 +20,11 @@ MAXIMUM_LIMIT: Final = 10_000
 LONGEST_QUERY: Final = 16_384
 """Characters. Real filters have hundreds."""
 _REMEMBERED: Final = 256  # queries
-_LONGEST_NUMBER: Final = 18  # digits; any such offset is past the end of every roster
+_LONGEST_NUMBER: Final = 18
+"""Digits. A longer number is as good as this many nines: no roster has an offset beyond it, and a
+limit is clamped anyway. There are clients that ask for the most that their integers can say."""
+
+_ENDLESS: Final = 10**_LONGEST_NUMBER - 1
 
 _PLAIN: Final = re.compile(r"limit=([1-9][0-9]{0,17})(?:&offset=([0-9]{1,18}))?").fullmatch
 """What nearly every request asks, in the order in which nearly every client writes it."""
@@ -118,14 +122,14 @@ def _rest(others: str, collection: str, version: str, *, single: bool) -> Query:
 
 
 def _number(name: str, text: str) -> int:
+    if "%" in text:
+        text = _decoded(text, name)
+    least = 1 if name == "limit" else 0
+    digits = text.lstrip("0")
     # isdigit alone would take digits of every script
-    if not (text.isascii() and text.isdigit()) or len(text) > _LONGEST_NUMBER:
-        least = 1 if name == "limit" else 0
+    if not (text.isascii() and text.isdigit()) or len(digits) < least:
         raise problems.invalid(f"{name} has to be a whole number from {least} up")
-    number = int(text)
-    if name == "limit" and number == 0:
-        raise problems.invalid("limit has to be a whole number from 1 up")
-    return number
+    return int(digits or "0") if len(digits) <= _LONGEST_NUMBER else _ENDLESS
 
 
 def _decoded(text: str, what: str) -> str:

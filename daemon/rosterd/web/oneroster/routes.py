@@ -174,6 +174,16 @@ ROUTES: Final[tuple[Route, ...]] = tuple(
 )
 
 
+def origin_form(target: str) -> str:
+    """The path of a request's target. Proxies may send a whole URL, which every server has to
+    take; its host says nothing here.
+    """
+    return target if target.startswith("/") else _ABSOLUTE.sub("", target, count=1) or "/"
+
+
+_ABSOLUTE: Final = re.compile(r"https?://[^/?]*", re.IGNORECASE)
+
+
 class Router:
     """Finds the route of a raw path."""
 
@@ -209,9 +219,22 @@ class Router:
         return "1.1" if path == older or path.startswith(older + "/") else "1.2"
 
     def _below(self, path: str) -> str:
+        path = origin_form(path)
         if self._prefix and path.startswith(self._prefix + "/"):
             path = path.removeprefix(self._prefix)
+        if "//" in path:
+            path = self._joined(path)
         return path.removesuffix("/")
+
+    def _joined(self, path: str) -> str:
+        """Without the second slash where a client put a URL with one at its end before a path with
+        one at its beginning. Anywhere else two slashes are an id that is empty.
+        """
+        path = "/" + path.lstrip("/")
+        for base in self._bases:
+            if path.startswith(base + "//"):
+                return base + "/" + path.removeprefix(base).lstrip("/")
+        return path
 
     def _with_ids(self, path: str) -> Found | None:
         depth = next((n for base, n in self._bases.items() if path.startswith(base + "/")), None)

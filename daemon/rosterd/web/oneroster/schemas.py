@@ -67,6 +67,8 @@ def _record(collection: model.Collection) -> Schema:
     }
     for field in collection.members(VERSION):
         properties[field.name] = _member(field)
+        if field.name in required and properties[field.name].get("type") == "array":
+            properties[field.name]["minItems"] = 1
     return _closed(properties, [name for name in properties if name in required | _ALWAYS])
 
 
@@ -84,7 +86,7 @@ def _member(field: model.Field) -> Schema:
         kind.DATE: lambda: _DATE,
         kind.YEAR: lambda: _YEAR,
         kind.TEXTS: lambda: _list(value),
-        kind.ROLES: lambda: {**_list(ref("Role")), "minItems": 1},
+        kind.ROLES: lambda: _list(ref("Role")),
         kind.IDS: lambda: _list(ref("UserId")),
         kind.PROFILES: lambda: _list(ref("UserProfile")),
         kind.METADATA: lambda: ref("Metadata"),

@@ -96,9 +96,14 @@ class Serving:
         access: credentials.Access | None = None
         rows = 0
         try:
-            if found is None:
+            if found is None and (path, request.method) == (
+                "*",
+                "OPTIONS",
+            ):  # of the server as such
+                response = other_method(request.method)
+            elif found is None:
                 raise problems.Refused(404, "unknown_object", "there is no such endpoint")
-            if request.method not in ("GET", "HEAD"):
+            elif request.method not in ("GET", "HEAD"):
                 response = other_method(request.method)
             elif self._worlds.current.config is None:
                 # Nobody has a token before the first accepted commit: a 401 would blame the vendor.
