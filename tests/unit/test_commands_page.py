@@ -1,6 +1,8 @@
 """The page of commands, settings and fields: whatever one can write is told to somebody."""
 
 import re
+import shlex
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,6 +69,35 @@ def test_every_command_says_what_it_is_for(name: str) -> None:
     for each in command.params:
         if isinstance(each, click.Option) and not undescribed & {*each.opts}:
             assert each.help, f"{name} {each.opts}"
+
+
+PAGES = [DOCS.parent / "README.md", DOCS.parent / "example-repo" / "README.md", *DOCS.glob("*.md")]
+TYPED = re.compile(r"^(?:\$ )?(?:.* && )?(rosterd .*)$", re.MULTILINE)
+INLINE = re.compile(r"`(rosterd (?!COMMAND)[^`]+)`")
+
+
+def _typed(text: str) -> Iterator[str]:
+    """Every command that somebody is told to type, in a block or in a sentence."""
+    text = text.replace("\\\n", " ")
+    for block in re.findall(r"^ *```\w*\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL):
+        yield from (found.strip() for found in TYPED.findall(textwrap.dedent(block)))
+    yield from (" ".join(each.split()) for each in INLINE.findall(text))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: "-".join(page.parts[-2:]))
+def test_whatever_a_page_says_to_type_is_a_command_with_such_options(page: Path) -> None:
+    for line in _typed(page.read_text(encoding="utf-8")):
+        plain = re.split(r"\s+#|\s[<>|&]|[…;)]", line)[0]
+        words = shlex.split(plain)[1:]
+        command: click.Command = cli.commands
+        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+            inner = command.get_command(click.Context(command), words.pop(0))
+            assert inner is not None, f"{page.name}: {line}"
+            command = inner
+        context = click.Context(command, resilient_parsing=True)
+        unknown = [each for each in words if each.startswith("-") and each != "-"]
+        known = {opt for each in command.get_params(context) for opt in each.opts}
+        assert {each.partition("=")[0] for each in unknown} <= known, f"{page.name}: {line}"
 
 
 def _settings(model: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
