@@ -6,11 +6,9 @@ the leaves of filters, of a roster or of a picture: whatever an application does
 be found by within that application.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-
-from pyroaring import AbstractBitMap
 
 from rosterd import errors
 from rosterd.oneroster import filters, model
@@ -19,9 +17,6 @@ VERSION: Final = "1.2"
 LONGEST: Final = 200
 """Characters of a text."""
 MOST_WORDS: Final = 8
-
-Ask = Callable[[filters.Leaf], AbstractBitMap]
-"""Rows of one collection that a leaf accepts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,8 @@ class Previews:
                 raise errors.TemporaryError("cannot preview before something is served")
             grant, problems = await asyncio.to_thread(tried, world.config, text)
             await self._noted(who, world.commit or "nothing", {"plan": _digest(grant)})
-            view = access.view(world.generation.roster, grant, world.today)
+            apart = world.generation.roster.apart()  # what a roster remembers is of one thread
+            view = await asyncio.to_thread(access.view, apart, grant, world.today)
         return Share(grant.application.name, view, problems)
 
     def _count(self, who: str) -> None:

@@ -1,17 +1,16 @@
 """Looking at single records of the roster, and at what selections and permissions would pick.
 
-Everything heavy takes its turn, and lets requests go on in between. Looking at single people is an
-act with their data: it is on record before it is answered, under who asked, without whom they
-sought.
+Everything heavy takes its turn on a thread of its own (`seeking`): what vendors ask goes on
+meanwhile. Looking at single people is an act with their data: it is on record before it is
+answered, under who asked, without whom they sought.
 """
 
 import asyncio
+import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
-
-from pyroaring import AbstractBitMap, BitMap
 
 from rosterd import (
     access,
@@ -25,16 +24,10 @@ from rosterd import (
     worlds,
 )
 from rosterd.oneroster import model
-from rosterd.operating import picking
+from rosterd.operating import picking, seeking
 from rosterd.web import desk
 
-HITS: Final = 50
-"""How many records of each collection are named."""
-FIRST: Final = 20
-"""How many rows of a selection are shown."""
 PERSONAL: Final = frozenset(("users", "enrollments", "demographics"))
-_STRETCH: Final = 2_000
-STATUSES: Final = ("active", "departed", "all")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +39,11 @@ class Looking:
     previews: previewing.Previews
     clock: Callable[[], datetime]
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    apart: weakref.WeakKeyDictionary[rosters.Roster, rosters.Roster] = field(
+        default_factory=weakref.WeakKeyDictionary
+    )
+    """Of rosters that are served those to ask on the thread. They remember what they found for the
+    next question, and go with the roster."""
 
     async def select(self, collection: str, selection: Any, who: str) -> desk.Picked:
         """What a document's selection picks."""
@@ -55,35 +53,19 @@ class Looking:
         async with self.turn:
             if collection in PERSONAL:
                 await self._looked(who, "", "select")
-            rows = picking.rows(roster, picked, world.today)
-        return {
-            "collection": collection,
-            "count": len(rows),
-            "of": len(roster.active[collection]),
-            "rows": [_row(roster, collection, row) for row in rows[:FIRST]],
-        }
+            return await asyncio.to_thread(seeking.select, roster, collection, picked, world.today)
 
     async def find(self, text: str, application: str | None, who: str) -> desk.Found:
         """Users and classes, as one application gets them, or as they are and who sees them."""
         words = finding.words(text)
         world, roster = self._roster()
         views = {name: world.view(name) for name in self._applications(world, application)}
-        hits: list[desk.Hit] = []
-        totals: dict[str, int] = {}
+        source: seeking.Source = roster
+        if application is not None:
+            source = pictures.Picture(self._away(views[application]), finding.VERSION)
         async with self.turn:
             await self._looked(who, application or "", "find")
-            for collection in ("users", "classes"):
-                if application is None:
-                    rows = await _all_words(words, collection, _stored(roster, collection))
-                    read: Callable[[int], Any] = _reader(roster, collection)
-                else:
-                    picture = world.picture(application, finding.VERSION)
-                    rows = await _all_words(words, collection, _given(picture, collection))
-                    read = _given_reader(picture, collection)
-                totals[collection] = len(rows)
-                for row in rows[:HITS]:
-                    shown = finding.summary(collection, read(row))
-                    hits.append(_hit(collection, shown, views))
+            totals, hits = await asyncio.to_thread(seeking.find, source, words, views)
         return {"application": application, "totals": totals, "hits": hits}
 
     async def explain(
@@ -94,11 +76,7 @@ class Looking:
         world, _ = self._roster()
         self._applications(world, application)
         await self._looked(who, application, "explain")
-        async with self.turn:
-            why = _why(world, application, collection, sourced_id)
-        if why is None:
-            raise errors.InputError(f"cannot explain that: no record of {collection} has that id")
-        return why
+        return (await self._why([self._case(world, application)], collection, sourced_id))[0]
 
     async def explain_everywhere(
         self, collection: str, sourced_id: str, who: str
@@ -107,15 +85,24 @@ class Looking:
         _known(collection, list(model.COLLECTIONS))
         world, _ = self._roster()
         await self._looked(who, "", "explain")
-        found = []
+        cases = [self._case(world, name) for name in self._applications(world, None)]
+        return await self._why(cases, collection, sourced_id)
+
+    async def _why(
+        self, cases: Sequence[seeking.Case], collection: str, sourced_id: str
+    ) -> Sequence[desk.Why]:
         async with self.turn:
-            for name in self._applications(world, None):
-                if (why := _why(world, name, collection, sourced_id)) is not None:
-                    found.append(why)
-                await asyncio.sleep(0)
-        if not found:
+            found = await asyncio.to_thread(
+                lambda: [seeking.why(case, collection, sourced_id) for case in cases]
+            )
+        told = [why for why in found if why is not None]
+        if not told:
             raise errors.InputError(f"cannot explain that: no record of {collection} has that id")
-        return found
+        return told
+
+    def _case(self, world: worlds.World, application: str) -> seeking.Case:
+        held = world.of(application) is not world
+        return seeking.Case(application, self._away(world.view(application)), held)
 
     async def browse(
         self,
@@ -131,42 +118,24 @@ class Looking:
     ) -> desk.Page:
         """A page of the roster."""
         _known(collection, list(model.COLLECTIONS))
-        _known(status, STATUSES)
+        _known(status, seeking.STATUSES)
         words = finding.words(search) if search.strip() else ()
         path = model.path(collection, sort, finding.VERSION) if sort else None
         if sort and path is None:
             raise errors.InputError(f"cannot sort {collection} by {sort}: there is no such field")
+        asked = seeking.Browsed(collection, words, status, path, descending, offset, limit)
         _, roster = self._roster()
         async with self.turn:
             if collection in PERSONAL:
                 await self._looked(who, "", "browse")
-            active: Sequence[int] = ()
-            if status != "departed":
-                found = await _all_words(words, collection, _stored(roster, collection))
-                active = found if words else roster.active[collection]  # type: ignore[assignment]  # bitmaps can be sliced
-                if path is not None:
-                    order = roster.order(collection, path, descending=descending)
-                    active = [row for row in order if row in found] if words else order
-            gone: Sequence[int] = ()
-            if status != "active":
-                gone = await _searched(roster, collection, words)
-        total = len(active) + len(gone)
-        rows = list(active[offset : offset + limit])
-        if len(rows) < limit:
-            start = max(0, offset - len(active))
-            rows += gone[start : start + limit - len(rows)]
-        return {
-            "collection": collection,
-            "total": total,
-            "offset": offset,
-            "rows": [_row(roster, collection, row) for row in rows],
-        }
+            return await asyncio.to_thread(seeking.browse, roster, asked)
 
     async def preview(self, text: str, who: str) -> desk.Preview:
         """What this permission would share of the roster that is served."""
         world, _ = self._roster()
         async with self.turn:
             shown = await self.previews.share(text.encode(), who)
+            roles = await asyncio.to_thread(seeking.roles, shown.view)
         view, name = shown.view, shown.application
         levels = {
             collection: desk.Level(level=level, count=count)
@@ -174,11 +143,6 @@ class Looking:
         }
         known = world.config is not None and name in world.config.applications
         now = world.view(name).rows if known else {}
-        users, orgs = view.rows["users"], view.roster.active["orgs"]
-        roles = {
-            role: view.roster.role_holders([role], orgs, None).intersection_cardinality(users)
-            for role in sorted(view.roster.roles())
-        }
         return {
             "application": name,
             "known": known,
@@ -187,7 +151,7 @@ class Looking:
             "courses": levels["courses"],
             "counts": {collection: len(rows) for collection, rows in view.rows.items()},
             "now": {collection: len(rows) for collection, rows in now.items()},
-            "roles": {role: count for role, count in roles.items() if count},
+            "roles": roles,
             "withheld": sorted(view.grant.withheld),
             "masked": {member: str(mask) for member, mask in sorted(view.grant.masks.items())},
             "shared": sorted(view.grant.shared),
@@ -195,10 +159,19 @@ class Looking:
         }
 
     def _roster(self) -> tuple[worlds.World, rosters.Roster]:
+        """What is served, and its roster for the thread."""
         world = self.served.current
         if world.generation is None:
             raise errors.TemporaryError("cannot look at the roster: none was imported yet")
-        return world, world.generation.roster
+        return world, self._beside(world.generation.roster)
+
+    def _beside(self, roster: rosters.Roster) -> rosters.Roster:
+        if roster not in self.apart:
+            self.apart[roster] = roster.apart()
+        return self.apart[roster]
+
+    def _away(self, view: access.View) -> access.View:
+        return replace(view, roster=self._beside(view.roster))
 
     def _applications(self, world: worlds.World, application: str | None) -> list[str]:
         """All that are asked about: errors.InputError for a name that none has."""
@@ -218,104 +191,3 @@ class Looking:
 def _known(name: str, names: Sequence[str]) -> None:
     if name not in names:
         raise errors.InputError(f"cannot take {name!r}: it is one of {', '.join(names)}")
-
-
-# ---------------------------------------------------------------- rows
-
-
-def _stored(roster: rosters.Roster, collection: str) -> finding.Ask:
-    return lambda leaf: roster.leaf(collection, leaf, missing=False)
-
-
-def _given(picture: pictures.Picture, collection: str) -> finding.Ask:
-    return lambda leaf: picture.leaf(collection, leaf)
-
-
-def _reader(roster: rosters.Roster, collection: str) -> Callable[[int], Any]:
-    return lambda row: roster.record(collection, row)
-
-
-def _given_reader(picture: pictures.Picture, collection: str) -> Callable[[int], Any]:
-    return lambda row: picture.record(collection, row)
-
-
-async def _all_words(words: Sequence[str], collection: str, ask: finding.Ask) -> AbstractBitMap:
-    """Rows in which every word is; requests go on between one leaf and the next."""
-    found: AbstractBitMap | None = None
-    for word in words:
-        here = BitMap()
-        for leaf in finding.leaves(collection, word):
-            here |= ask(leaf)
-            await asyncio.sleep(0)
-        found = here if found is None else found & here
-    return BitMap() if found is None else found
-
-
-async def _searched(roster: rosters.Roster, collection: str, words: Sequence[str]) -> Sequence[int]:
-    """Departed rows in which every word is; leaves know active ones alone, so they are read."""
-    gone = roster.gone(collection)
-    if not words:
-        return gone  # type: ignore[return-value]  # bitmaps can be sliced
-    found = []
-    for number, row in enumerate(gone):
-        record = roster.record(collection, row)
-        if all(finding.meant(collection, word, record) for word in words):
-            found.append(row)
-        if number % _STRETCH == 0:
-            await asyncio.sleep(0)
-    return found
-
-
-def _row(roster: rosters.Roster, collection: str, row: int) -> desk.Row:
-    shown = finding.summary(collection, roster.record(collection, row))
-    status = "active" if row in roster.active[collection] else "departed"
-    return {
-        "id": shown.id,
-        "name": shown.name,
-        "status": status,
-        "details": dict(shown.details),
-    }
-
-
-def _hit(collection: str, shown: finding.Summary, views: dict[str, access.View]) -> desk.Hit:
-    """With those who see it; a held application may have another roster, so ids decide."""
-    seeing = []
-    for name, view in views.items():
-        row = view.roster.row(collection, shown.id)
-        if row is not None and row in view.rows[collection]:
-            seeing.append(name)
-    return {
-        "collection": collection,
-        "id": shown.id,
-        "name": shown.name,
-        "details": dict(shown.details),
-        "applications": seeing,
-    }
-
-
-def _why(
-    world: worlds.World, application: str, collection: str, sourced_id: str
-) -> desk.Why | None:
-    """None when the roster that it is served from has no such record."""
-    view = world.view(application)
-    row = view.roster.row(collection, sourced_id)
-    if row is None:
-        return None
-    return {
-        "application": application,
-        "collection": collection,
-        "id": sourced_id,
-        "name": finding.summary(collection, view.roster.record(collection, row)).name,
-        "sees": row in view.rows[collection],
-        "held": world.of(application) is not world,
-        "reason": _reason(access.explain(view, collection, row)),
-    }
-
-
-def _reason(reason: access.Reason) -> desk.Reason:
-    return {
-        "holds": reason.holds,
-        "says": reason.says,
-        "either": reason.either,
-        "parts": [_reason(part) for part in reason.parts],
-    }
