@@ -77,9 +77,10 @@ async def _browse(asked: pages.Asked) -> pages.Context:
     search = asked.text("search") if asked.posted else ""
     status = asked.one_of("status", STATUSES, "active")
     offset = asked.number("offset")
-    found = await asked.desk.browse(
-        collection, asked.who.name, search=search, status=status, offset=offset, limit=_PAGE
-    )
+    found = await _found(asked, search, status, offset)
+    if not found["rows"] and found["total"]:  # it has become shorter since the page before
+        offset = (found["total"] - 1) // _PAGE * _PAGE
+        found = await _found(asked, search, status, offset)
     details = list(dict.fromkeys(name for row in found["rows"] for name in row["details"]))
     return {
         "collection": collection,
@@ -92,6 +93,12 @@ async def _browse(asked: pages.Asked) -> pages.Context:
         "details": details,
         "paging": pages.Paging(offset, _PAGE, found["total"]),
     }
+
+
+async def _found(asked: pages.Asked, search: str, status: str, offset: int) -> desk.Page:
+    return await asked.desk.browse(
+        asked.name, asked.who.name, search=search, status=status, offset=offset, limit=_PAGE
+    )
 
 
 PAGES: Final = (
