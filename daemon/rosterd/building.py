@@ -9,7 +9,7 @@ import contextlib
 import logging
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -52,9 +52,20 @@ SILENCE: Final[Mapping[str, float]] = {
     "importing": 180.0,
     "exporting": 180.0,
     "requesting": 180.0,
+    "sanity checks": 180.0,
+    "links": 900.0,  # as tidying
+    "notifying": 180.0,
+    "ledger": 180.0,
+    "calendar": 180.0,
+    "disclosures": 900.0,  # a night's files are put together in one step
+    "tidying": 900.0,  # it rests for ten minutes at a time
 }
 """Seconds a loop may show no sign of life before the watchdog goes hungry. A pass ticks between its
 steps, and each step has its own deadline well below this."""
+BEATING: Final = (
+    *("sanity checks", "links", "notifying", "ledger", "calendar", "disclosures", "tidying"),
+)
+"""Loops that are given a readiness.Beat; the others keep their own."""
 LEAD: Final = timedelta(seconds=5)
 """How long recording a change may take: its moment lies so far ahead that none lies behind it."""
 
@@ -77,6 +88,8 @@ class Daemon:
     book: ledger.Ledger
     watch: disclosures.Watch
     leaving: disclosures.Disclosures
+    beats: Mapping[str, readiness.Beat]
+    """For loops that are told where to show a sign of life."""
     pulse: readiness.Pulse
     desk: operating.Operating
     people: operators.Operators
@@ -104,7 +117,8 @@ async def build(
     if machine.webhook.scheme is not None:
         hook = hooks.Hooks(machine.webhook, loops.hooked)
         stack.callback(hook.close)
-    pulse = _pulse(loops)
+    beats = {name: readiness.Beat() for name in BEATING}
+    pulse = _pulse(loops, beats)
     links = revealing.Links(state.store, state.served, state.keys, machine.listen.public_url, now)
     told = _notifying(machine, state, loops)
     desk = _desk(
@@ -125,6 +139,7 @@ async def build(
         book=state.book,
         watch=state.watch,
         leaving=state.leaving,
+        beats=beats,
         pulse=pulse,
         desk=desk,
         people=people,
@@ -290,15 +305,19 @@ def _notifying(machine: settings.Settings, state: _State, loops: _Loops) -> noti
     )
 
 
-def _pulse(loops: _Loops) -> readiness.Pulse:
+def _pulse(loops: _Loops, beats: Mapping[str, readiness.Beat]) -> readiness.Pulse:
+    def of(beat: readiness.Beat) -> Callable[[], float]:
+        return lambda: beat.last
+
+    last: dict[str, Callable[[], float]] = {
+        "reconciling": lambda: loops.reconciling.heartbeat,
+        "importing": lambda: loops.importing.ticked,
+        "exporting": lambda: loops.exporting.ticked,
+        "requesting": lambda: loops.requesting.ticked,
+        **{name: of(beat) for name, beat in beats.items()},
+    }
     return readiness.Pulse(
-        time.monotonic,
-        {
-            "reconciling": (lambda: loops.reconciling.heartbeat, SILENCE["reconciling"]),
-            "importing": (lambda: loops.importing.ticked, SILENCE["importing"]),
-            "exporting": (lambda: loops.exporting.ticked, SILENCE["exporting"]),
-            "requesting": (lambda: loops.requesting.ticked, SILENCE["requesting"]),
-        },
+        time.monotonic, {name: (tick, SILENCE[name]) for name, tick in last.items()}
     )
 
 

@@ -1,4 +1,5 @@
-"""Sanity checks that nobody has to ask for: a run of each application whenever what it sees changed.
+"""Sanity checks that nobody has to ask for: a run of each application whenever what it sees changed,
+and on each new day, since terms end without anything else that changes.
 
 Numbers are kept, so that a run can be compared with the one before; whom they mean is found anew
 for whoever asks. Checks walk whole columns, so they run on another thread and on a roster with
@@ -6,15 +7,20 @@ memories of its own, one application after the other: pages never wait for them.
 """
 
 import asyncio
+import contextlib
 import logging
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
+from typing import Final
 
 from rosterd import errors, needs, pictures, rosters, sanity, storage, worlds
 
 _log = logging.getLogger(__name__)
 
+PASS_SECONDS: Final = 60.0
+"""The longest time between two looks."""
 _VERSION = "1.2"
 """Checks speak in names of this version, whichever the application reads."""
 
@@ -52,22 +58,29 @@ class Examining:
         self._clock = clock
         self._turn = asyncio.Lock()
         self._apart: tuple[rosters.Roster, rosters.Roster] | None = None
+        self._days: dict[str, date] = {}  # application -> the day as which it was examined
 
-    async def run(self) -> None:
+    async def run(self, beat: Callable[[], None] = lambda: None) -> None:
         """Examine every world that is served until cancelled. A world that is replaced meanwhile
         is left where it is: the next one asks about the same applications.
         """
         while True:
+            beat()
             world = self._served.current
             try:
-                await self.look(world)
+                await self.look(world, beat)
             except errors.TemporaryError as error:
-                _log.warning("sanity checks wait for the next change: %s", error)
+                _log.warning("sanity checks wait: %s", error)
             self._apart = None  # it keeps columns of a roster in memory
-            await self._served.wait(world)
+            # not wait_for: in Python 3.11 it swallows a cancellation that meets the wake-up
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PASS_SECONDS):
+                    await self._served.wait(world)
 
-    async def look(self, world: worlds.World) -> None:
-        """Examine each application whose records or rules differ from those of its last run."""
+    async def look(self, world: worlds.World, beat: Callable[[], None] = lambda: None) -> None:
+        """Examine each application whose records or rules differ from those of its last run, and
+        all of them once on each day and after each start: a new version may bring new checks.
+        """
         if world.config is None or world.generation is None:
             return
         names = sorted(world.config.applications)
@@ -76,10 +89,24 @@ class Examining:
         for name in names:
             if self._served.current is not world:
                 return
+            beat()
             run = last.get(name)
-            if (run is None or run.revision != world.revision(name)) and _served(world, name):
+            same = run is not None and run.revision == world.revision(name)
+            if not (same and self._days.get(name) == world.today) and _served(world, name):
                 async with self._turn:
-                    await self._examine(world, name)
+                    await self._try(world, name)
+
+    async def _try(self, world: worlds.World, application: str) -> None:
+        """Examine; a fault of a check is no reason to stop serving, nor to leave out the others."""
+        try:
+            await self._examine(world, application)
+        except errors.TemporaryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            self._days[application] = world.today
+            # where it happened, without the values: they may name a pupil
+            place = "".join(traceback.format_tb(error.__traceback__))
+            _log.error("sanity checks of %s: %s\n%s", application, type(error).__name__, place)
 
     async def ask(self, application: str) -> Examined:
         """Examine one application now. Raises errors.InputError when it gets nothing."""
@@ -105,6 +132,7 @@ class Examining:
         found, unmet = await asyncio.to_thread(
             lambda: (sanity.report(picture), needs.broken(picture, offered))
         )
+        self._days[application] = world.today
         source = world.of(application)
         run = storage.SanityRun(
             application=application,

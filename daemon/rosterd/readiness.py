@@ -7,6 +7,7 @@ restarted although its event loop still turns.
 
 import os
 import socket
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -46,6 +47,17 @@ def supervisor(environment: Mapping[str, str] | None = None) -> Supervisor:
         address=environment.get("NOTIFY_SOCKET", ""),
         watchdog=int(microseconds) / 1_000_000 if watched else None,
     )
+
+
+class Beat:
+    """When a loop last showed a sign of life; it calls this at each turn."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.last = clock()
+
+    def __call__(self) -> None:
+        self.last = self._clock()
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,10 +104,11 @@ class Links:
             return None
         return Shown(config.applications[link.application].title, pair.key, pair.secret)
 
-    async def run(self) -> None:
+    async def run(self, beat: Callable[[], None] = lambda: None) -> None:
         """End links as soon as what they were made for ends."""
         world = self._worlds.current
         while True:
+            beat()
             try:
                 await self._sweep()
             except errors.TemporaryError as error:

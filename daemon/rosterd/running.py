@@ -10,7 +10,7 @@ import contextlib
 import gc
 import logging
 import signal
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -150,22 +150,7 @@ def _signals(stop: asyncio.Event, daemon: Daemon) -> Iterator[None]:
 
 
 def _tasks(daemon: Daemon) -> list[asyncio.Task[None]]:
-    work: dict[str, Coroutine[Any, Any, None]] = {
-        "reconciling": daemon.reconciling.run(),
-        "importing": daemon.importing.run(),
-        "exporting": daemon.exporting.run(),
-        "sanity checks": daemon.examining.run(),
-        "requesting": daemon.requesting.run(),
-        "links": daemon.links.run(),
-        "notifying": daemon.notifying.run(),
-        "ledger": daemon.book.run(),
-        "disclosures": daemon.leaving.run(),
-        "calendar": _turn_days(daemon),
-        "tidying": _tidy(daemon),
-        "file events": watching.watch(lambda: _watched(daemon)),
-        "watchdog": _feed(daemon),
-    }
-    return [asyncio.create_task(coroutine, name=name) for name, coroutine in work.items()]
+    return [asyncio.create_task(run(daemon), name=name) for name, run in _LOOPS.items()]
 
 
 async def _until_first_ends(tasks: list[asyncio.Task[None]], stop: asyncio.Event) -> None:
@@ -187,6 +172,7 @@ async def _turn_days(daemon: Daemon) -> None:
     """Grants end and terms begin at midnight of the repository's timezone."""
     _tell_endings(daemon)
     while True:
+        daemon.beats["calendar"]()
         turned = False
         try:
             turned = await building.turn_day(daemon.served, daemon.store, daemon.watch)
@@ -208,6 +194,7 @@ def _tell_endings(daemon: Daemon) -> None:
 
 async def _tidy(daemon: Daemon) -> None:
     while True:
+        daemon.beats["tidying"]()
         with contextlib.suppress(errors.TemporaryError):
             await daemon.store.run(lambda store: store.expire_tokens(now()))
             await daemon.importing.received.forget()
@@ -236,6 +223,24 @@ async def _feed(daemon: Daemon) -> None:
         else:
             daemon.supervisor.tell(WATCHDOG=1, STATUS=_headline(daemon))
         await asyncio.sleep(pause)
+
+
+_LOOPS: Final[Mapping[str, Callable[[Daemon], Coroutine[Any, Any, None]]]] = {
+    "reconciling": lambda daemon: daemon.reconciling.run(),
+    "importing": lambda daemon: daemon.importing.run(),
+    "exporting": lambda daemon: daemon.exporting.run(),
+    "sanity checks": lambda daemon: daemon.examining.run(daemon.beats["sanity checks"]),
+    "requesting": lambda daemon: daemon.requesting.run(),
+    "links": lambda daemon: daemon.links.run(daemon.beats["links"]),
+    "notifying": lambda daemon: daemon.notifying.run(daemon.beats["notifying"]),
+    "ledger": lambda daemon: daemon.book.run(daemon.beats["ledger"]),
+    "disclosures": lambda daemon: daemon.leaving.run(daemon.beats["disclosures"]),
+    "calendar": _turn_days,
+    "tidying": _tidy,
+    "file events": lambda daemon: watching.watch(lambda: _watched(daemon)),
+    "watchdog": _feed,
+}
+"""What runs until the end, by name. Each but file events (a hint) feeds the watchdog."""
 
 
 def _headline(daemon: Daemon) -> str:

@@ -349,6 +349,7 @@ _TABLE: Final = (
         "note",
         "users",
         _guardians_of_nobody,
+        ("agents",),
     ),
     Check(
         "students-without-demographics",
@@ -363,6 +364,7 @@ _TABLE: Final = (
         "error",
         "classes",
         _classes_without_terms,
+        ("terms",),
     ),
     Check(
         "classes-in-ended-terms",
@@ -370,6 +372,7 @@ _TABLE: Final = (
         "warning",
         "classes",
         _classes_that_ended,
+        ("terms",),
     ),
     Check(
         "terms-without-parent",
@@ -377,6 +380,7 @@ _TABLE: Final = (
         "note",
         "academicSessions",
         _terms_without_parent,
+        ("parent",),
     ),
     Check(
         "schools-without-classes",

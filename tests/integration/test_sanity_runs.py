@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from rosterd import running
 from tests.integration import demo_repository, processes
 
 CHECK = "classes-without-teachers"
@@ -126,16 +127,30 @@ def delivered(demo: processes.Demo, generation: int) -> bool:
     )
 
 
-def metric(demo: processes.Demo) -> float:
+def metrics(demo: processes.Demo) -> str:
     told = demo.told
     answer = processes.ask(
         f"{told['console']}/metrics", headers={"Authorization": f"Bearer {told['console_token']}"}
     )
+    return answer.body.decode()
+
+
+def metric(demo: processes.Demo) -> float:
     found = re.search(
-        r'^rosterd_export_held\{target="everything"\} (.*)$', answer.body.decode(), re.MULTILINE
+        r'^rosterd_export_held\{target="everything"\} (.*)$', metrics(demo), re.MULTILINE
     )
     assert found is not None
     return float(found[1])
+
+
+def test_every_loop_that_works_by_itself_shows_signs_of_life_to_the_watchdog(
+    demo: processes.Demo,
+) -> None:
+    loops = dict(
+        re.findall(r'^rosterd_loop_silent\{loop="(.*)"\} (.*)$', metrics(demo), re.MULTILINE)
+    )
+
+    assert loops == dict.fromkeys(running._LOOPS.keys() - {"file events", "watchdog"}, "0.0")
 
 
 def test_an_unknown_check_is_named_with_those_that_there_are(demo: processes.Demo) -> None:

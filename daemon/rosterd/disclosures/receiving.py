@@ -172,11 +172,12 @@ class Disclosures:
 
     # -- what becomes of it
 
-    async def run(self) -> None:
+    async def run(self, beat: Callable[[], None] = lambda: None) -> None:
         """Bring it to the disk every second, and into the store once its time is over."""
         touched = looked = time.monotonic()
         await self._put_together(())
         while True:
+            beat()
             await asyncio.sleep(SYNC)
             try:
                 if self._dirty:

@@ -49,10 +49,11 @@ class Notifying:
         self.problems: dict[str, str] = {}
         """Receiver -> why it cannot be reached."""
 
-    async def run(self) -> None:
+    async def run(self, beat: Callable[[], None] = lambda: None) -> None:
         """Tell until cancelled; what could not be told then is told after the next start."""
         try:
             while True:
+                beat()
                 try:
                     await self.look()
                 except errors.TemporaryError as error:
