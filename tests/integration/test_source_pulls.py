@@ -116,7 +116,7 @@ async def test_a_pull_that_fails_is_told_and_tried_again_after_a_while(tmp_path:
         await machine.until(lambda: machine.number == 1, "it is imported after all")
 
         assert machine.status().state == "current"
-        assert server.times("orgs") == 1, "what was whole is not read again"
+        assert server.begun("orgs") == 1, "what was whole is not read again"
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ async def test_a_pull_goes_on_after_a_restart_with_what_is_not_whole_yet(tmp_pat
         async with source_machines.running(tmp_path, config, former=machine) as again:
             await again.until(lambda: again.number == 1, "the pull is imported")
 
-            assert server.times("orgs") == 1, "what was whole is not read again"
+            assert server.begun("orgs") == 1, "what was whole is not read again"
             assert len(again.users()) == 25
 
 

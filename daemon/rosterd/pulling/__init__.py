@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import orjson
 
@@ -56,7 +56,8 @@ async def pull(
     when a later try may go through.
     """
     received = folder / "received"
-    received.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    received.mkdir(mode=0o700, exist_ok=True)
     async with asking.asking(upstream) as ask:
         for collection in model.COLLECTIONS:
             await _receive(ask, collection, received, since, beat)
@@ -75,14 +76,16 @@ async def _receive(
     if done.exists():
         return
     lines.unlink(missing_ok=True)
+    left = ask.upstream.most_bytes - sum(each.stat().st_size for each in folder.iterdir())
     try:
-        count = await walking.walk(ask, collection, lines, since, beat)
+        count = await walking.walk(ask, collection, lines, since, beat, most_bytes=left)
     except asking.Withheld as error:
         if collection not in OPTIONAL:
             raise errors.InputError(str(error)) from error
         lines.unlink(missing_ok=True)
         count = None
-    done.write_text(json.dumps({"records": count}), encoding="ascii")
+    with walking.private(done) as file:
+        file.write(json.dumps({"records": count}).encode())
 
 
 # ---------------------------------------------------------------- the package
@@ -129,8 +132,8 @@ def _package(version: str, folder: Path, delta: bool) -> Pulled:  # noqa: FBT001
     if making.exists():
         for file in making.iterdir():
             file.unlink()
-    making.mkdir(exist_ok=True)
-    writer.write("1.2", records, lambda name: _new(making / name), mode=mode)
+    making.mkdir(mode=0o700, exist_ok=True)
+    writer.write("1.2", records, lambda name: walking.private(making / name), mode=mode)
     if not package.exists():
         making.rename(package)
     return Pulled(mode, counts.records, counts.unusable, counts.faults)
@@ -151,7 +154,3 @@ def _bodies(lines: Path) -> Iterator[Any]:
     with lines.open("rb") as file:
         for line in file:
             yield orjson.loads(line)
-
-
-def _new(path: Path) -> BinaryIO:
-    return path.open("xb")

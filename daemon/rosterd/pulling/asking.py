@@ -22,8 +22,14 @@ from rosterd.pulling import signing
 
 _LATER: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _NOT_OURS: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
-_MOST_BYTES: Final = 256 * 2**20
-"""Of one page."""
+MOST_BYTES: Final = 64 * 2**20
+"""Of one page, unpacked. Some servers give everything at once."""
+MOST_VALUES: Final = 4_000_000
+"""Of one page: of tiny values every byte would take many times its size in memory."""
+_TOKEN_BYTES: Final = 2**16
+_LONGEST_TOKEN: Final = 4096
+_LEAST_PAUSE: Final = 0.1
+_DIGITS: Final = 15
 
 
 class Withheld(Exception):
@@ -68,7 +74,10 @@ class Page:
 async def asking(upstream: Upstream) -> AsyncIterator["Asking"]:
     """Connections to the server while they are needed."""
     timeout = aiohttp.ClientTimeout(total=upstream.timeout)
-    async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
+    # no cookies: one more with each answer would let our own requests grow without end
+    async with aiohttp.ClientSession(
+        timeout=timeout, trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
+    ) as session:
         yield Asking(upstream, session)
 
 
@@ -82,31 +91,47 @@ class Asking:
 
     async def page(self, collection: str, query: Mapping[str, str]) -> Page:
         """One page. Raises Withheld, errors.InputError, errors.TemporaryError."""
-        upstream = self.upstream
-        base = upstream.base
-        if collection == "resources" and upstream.resources_base is not None:
-            base = upstream.resources_base
-        url = f"{base}/{collection}?{urlencode(query)}"
-        until, pause, renewed = time.monotonic() + upstream.patience, 1.0, False
+        until, pause = time.monotonic() + self.upstream.patience, 1.0
+        least, renewed = _LEAST_PAUSE, False
         while True:
             wait = pause
             try:
-                async with self._session.get(
-                    url, headers=await self._headers(url), allow_redirects=False
-                ) as response:
+                async with self._get(collection, query) as response:
                     if response.status == HTTPStatus.OK:
                         return await _page(response, collection)
                     if response.status == HTTPStatus.UNAUTHORIZED and not renewed:
                         renewed, self._token = True, None
                         continue
-                    wait = _wait(response, pause)
+                    wait = max(_wait(response, pause), least)
                     said = _refused(response, collection)
             except (aiohttp.ClientError, TimeoutError) as error:
                 said = f"it cannot be reached ({type(error).__name__})"
             if time.monotonic() + wait > until:
                 raise errors.TemporaryError(f"cannot pull {collection}: {said}")
             await asyncio.sleep(wait)
-            pause = min(pause * 2, 60.0)
+            pause, least = min(pause * 2, 60.0), min(least * 2, 60.0)
+
+    async def ends(self, collection: str, query: Mapping[str, str]) -> bool:
+        """Whether nothing stands on this page; asked once, and a refusal counts as nothing."""
+        try:
+            async with self._get(collection, query) as response:
+                if response.status != HTTPStatus.OK:
+                    return True
+                return not (await _page(response, collection)).records
+        except (aiohttp.ClientError, TimeoutError, errors.RosterdError):
+            return True
+
+    @contextlib.asynccontextmanager
+    async def _get(
+        self, collection: str, query: Mapping[str, str]
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        base = self.upstream.base
+        if collection == "resources" and self.upstream.resources_base is not None:
+            base = self.upstream.resources_base
+        url = f"{base}/{collection}?{urlencode(query)}"
+        headers = await self._headers(url)
+        async with self._session.get(url, headers=headers, allow_redirects=False) as response:
+            yield response
 
     async def _headers(self, url: str) -> dict[str, str]:
         upstream = self.upstream
@@ -128,15 +153,24 @@ class Asking:
         ) as response:
             if response.status in _LATER:
                 raise aiohttp.ClientConnectionError("the token endpoint says: later")
-            body = await _json(response)
+            body = await _json(response, _TOKEN_BYTES)
             token = body.get("access_token") if isinstance(body, dict) else None
-            if response.status != HTTPStatus.OK or not isinstance(token, str):
-                host = urlsplit(url).hostname
+            host = urlsplit(url).hostname
+            if response.status != HTTPStatus.OK:
                 raise errors.InputError(
                     f"cannot get a token from {host}: it answers {response.status}; look at the key"
                     " and the secret"
                 )
+            if not isinstance(token, str) or not _sendable(token):
+                raise errors.InputError(
+                    f"cannot get a token from {host}: what it answers is none; look at tokenUrl"
+                )
             return token
+
+
+def _sendable(token: str) -> bool:
+    """Whether it can stand in a header: it may be anything that the server thought of."""
+    return 0 < len(token) <= _LONGEST_TOKEN and all("!" <= letter <= "~" for letter in token)
 
 
 def _refused(response: aiohttp.ClientResponse, collection: str) -> str:
@@ -158,36 +192,37 @@ def _wait(response: aiohttp.ClientResponse, pause: float) -> float:
     """Seconds until it may be asked again; what the server says counts, when it can be read."""
     said = response.headers.get("Retry-After", "")
     if said.isascii() and said.isdigit():
-        return max(float(said), 0.1)
+        return float(said)
     try:
-        moment = email.utils.parsedate_to_datetime(said)
-    except ValueError:
+        return email.utils.parsedate_to_datetime(said).timestamp() - time.time()
+    except (ValueError, OverflowError):
         return pause
-    return max(moment.timestamp() - time.time(), 0.1)
 
 
 async def _page(response: aiohttp.ClientResponse, collection: str) -> Page:
-    body = await _json(response)
+    body = await _json(response, MOST_BYTES)
     records = body.get(collection) if isinstance(body, dict) else None
     if not isinstance(records, list):
         raise errors.InputError(f"cannot pull {collection}: the answer holds no list of that name")
     total = response.headers.get("X-Total-Count", "").strip()
-    link = ",".join(response.headers.getall("Link", []))
+    link = ",".join(response.headers.getall("Link", [])).lower()
     return Page(
         records,
-        int(total) if total.isascii() and total.isdigit() else None,
-        ('rel="next"' in link or "rel=next" in link) if link else None,
+        int(total) if total.isascii() and total.isdigit() and len(total) <= _DIGITS else None,
+        ('rel="next"' in link or "rel=next" in link) if "rel=" in link else None,
     )
 
 
-async def _json(response: aiohttp.ClientResponse) -> Any:
+async def _json(response: aiohttp.ClientResponse, most: int) -> Any:
     """The body; None when it is not JSON."""
     content = bytearray()
     async for piece in response.content.iter_chunked(2**16):
         content += piece
-        if len(content) > _MOST_BYTES:
-            raise errors.InputError(f"cannot pull: one answer has more than {_MOST_BYTES} bytes")
+        if len(content) > most:
+            raise errors.InputError(f"cannot pull: one answer has more than {most} bytes")
+    if sum(map(content.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise errors.InputError(f"cannot pull: one answer has more than {MOST_VALUES} values")
     try:
-        return orjson.loads(bytes(content))
+        return orjson.loads(content)
     except orjson.JSONDecodeError:
         return None
