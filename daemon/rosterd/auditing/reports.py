@@ -25,8 +25,13 @@ SECTIONS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
         frozenset({"revealed", "credentials", "mailed", "secret"}),
     ),
     "exports": ("Deliveries by hand", frozenset({"export-run", "sftp-test", "handed"})),
-    "questions": ("Questions asked", frozenset({"planned", "inquiry", "looked"})),
+    "imports": (
+        "Imports by hand, and what was taken out",
+        frozenset({"import-run", "received-taken", "processed-taken"}),
+    ),
+    "questions": ("Questions asked", frozenset({"planned", "prepared", "inquiry", "looked"})),
     "drift": ("Corrections", frozenset({"drift"})),
+    "carried": ("From before there was a chain", frozenset({"carried-over"})),
 }
 """Section -> its heading and the kinds in it; what is in none comes last, so nothing is left out."""
 OTHER: Final = "other"

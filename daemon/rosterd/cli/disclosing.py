@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 import rosterd
-from rosterd import disclosures, errors, storage, vault
+from rosterd import chain, disclosures, errors, storage, vault
 from rosterd import settings as settings_module
 from rosterd.auditing import persons
 from rosterd.cli import asking, tables, trail, wording
@@ -34,7 +34,7 @@ _Work = Callable[[disclosures.Inquiries], Coroutine[Any, Any, disclosures.Answer
 def view(application: str, *, settings_path: Path, as_json: bool, moment: datetime | None) -> None:
     """Show what an application could see at a time, and under which commit."""
     at = min(moment or datetime.now(UTC), datetime.now(UTC))
-    query = f"at={at.astimezone(UTC).strftime('%Y-%m-%dT%H:%M:%SZ')}"
+    query = f"at={chain.text(at)}"  # whole: a change of this very second counts
     answer = _answered(
         settings_path,
         lambda: asking.call(

@@ -221,7 +221,8 @@ def _did_receive(told: Iterable[tracing.Received]) -> list[Answer]:
 
 
 def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    # as exact as it is kept: who asks for the moment at which something began gets it
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _maybe(moment: datetime | None) -> str | None:
