@@ -251,6 +251,8 @@ def test_a_cell_against_the_standard_is_told_by_its_place(
     given[name].append(given[name][-1] | {"sourcedId": "another"} | cells)
     if name == "demographics" and "sourcedId" not in cells:
         given[name][-1]["sourcedId"] = "student-2"
+    if name == "users":
+        given["roles"].append(packages.role("role-another", "another", "school-1"))
     line = len(given[name]) + 1
 
     found = told(packages.contents(given))
@@ -347,6 +349,44 @@ def test_bytes_that_are_not_utf8_are_told_by_line_and_the_rest_goes_on() -> None
     package["orgs.csv"] = package["orgs.csv"].replace(b"\x00", b"\xe9")
 
     assert [(each[1], each[3]) for each in told(package)] == [(2, "not-utf8"), (3, "bad-choice")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("stem", ["users", "manifest"])
+def test_files_of_another_encoding_are_told_as_such(stem: str, encoding: str) -> None:
+    package = packages.contents(packages.district())
+    package[f"{stem}.csv"] = package[f"{stem}.csv"].decode().encode(encoding)
+
+    assert told(package) == [(f"{stem}.csv", 0, 0, "other-encoding")]
+
+
+def test_lines_that_end_in_cr_alone_are_told_and_nothing_that_follows_from_them() -> None:
+    package = packages.contents(packages.district())
+    package["users.csv"] = package["users.csv"].replace(b"\r\n", b"\r")
+
+    assert [each[::3] for each in told(package)] == [
+        ("users.csv", "bare-cr"),
+        ("users.csv", "no-rows"),
+    ]
+
+
+def test_a_quote_that_is_never_closed_makes_nobody_else_wrong() -> None:
+    package = packages.contents(packages.district())
+    package["orgs.csv"] = csv_packages.sheet("orgs", 'o1,,,"never,school,,')
+
+    assert [each[::3] for each in told(package)] == [("orgs.csv", "unclosed-quote")]
+
+
+@pytest.mark.parametrize("control", ["\0", "\t", "\x07", "\x7f"])
+def test_control_characters_in_a_text_are_told(control: str) -> None:
+    given = packages.district()
+    given["users"][0]["middleName"] = f"a{control}b"
+    given["classes"][0]["subjects"] = f"art,ma{control}th"
+
+    assert told(packages.contents(given)) == [
+        ("classes.csv", 2, 12, "control-characters"),
+        ("users.csv", 2, 9, "control-characters"),
+    ]
 
 
 ORGS = "sourcedId,status,dateLastModified,name,type,identifier,parentSourcedId"
@@ -448,6 +488,13 @@ def test_the_seven_files_of_1p0_are_recognised() -> None:
     assert [each[3] for each in told(package)] == ["old-package"]
 
 
+def test_nothing_at_all_is_no_package() -> None:
+    report = judged({})
+
+    assert [problem.code for problem in report.problems] == ["no-files"]
+    assert report.errors == 1
+
+
 def test_a_manifest_alone_says_that_nothing_changed() -> None:
     package = {"manifest.csv": packages.contents({})["manifest.csv"]}
 
@@ -491,6 +538,14 @@ def test_users_of_1p2_need_roles() -> None:
     del given["roles"], given["users"][1]["primaryOrgSourcedId"]
 
     assert told(packages.contents(given)) == [("users.csv", 0, 0, "no-roles-file")]
+
+
+def test_users_of_1p2_in_no_row_of_roles_are_told() -> None:
+    given = packages.district()
+    left = given["users"][0]["sourcedId"]
+    given["roles"] = [row for row in given["roles"] if row["userSourcedId"] != left]
+
+    assert told(packages.contents(given)) == [("users.csv", 2, 1, "no-roles")]
 
 
 def test_questions_over_several_rows_are_warnings() -> None:

@@ -63,6 +63,7 @@ def test_spelling_is_forgiven_where_the_meaning_is_plain() -> None:
         ("file.users,bulk", "", (0, "missing-property")),
         ("file.users,bulk", "file.users,full", (24, "bad-mode")),
         ("file.users,bulk", "file.users,bulk\nfile.users,delta", (25, "repeated-property")),
+        ("file.users,bulk", "file.users,bulk\nfile.users,bulk", (25, "repeated-property")),
         ("file.users,bulk", "file.users,bulk\nfile.systemName,x", (25, "bad-property")),
         ("oneroster.version,1.2", "oneroster.version,1.3", (3, "bad-version")),
         ("oneroster.version,1.2", "oneroster.version,1.0", (3, "bad-version")),

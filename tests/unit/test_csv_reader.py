@@ -69,13 +69,15 @@ def test_an_empty_file_and_one_with_another_encoding_are_refused() -> None:
     )
     assert refused(csv.district(orgs=b"")) == [("orgs.csv", 0, "no-header")]
     assert refused(csv.district(orgs=latin.encode("latin-1"))) == [("orgs.csv", 2, "not-utf8")]
-    assert refused(csv.district(orgs=latin.encode("utf-16"))) == [("orgs.csv", 1, "not-utf8")]
+    told = [("orgs.csv", 0, "other-encoding")]
+    assert refused(csv.district(orgs=latin.encode("utf-16"))) == told
+    assert refused(csv.district(orgs=latin.encode("utf-16-be"))) == told
 
 
 def test_a_file_whose_lines_end_in_bare_carriage_returns_is_refused() -> None:
     package = csv.district()
     package["orgs.csv"] = package["orgs.csv"].replace(b"\n", b"")
-    assert refused(package) == [("orgs.csv", 0, "no-header")]
+    assert refused(package) == [("orgs.csv", 1, "bad-line")]
 
 
 def test_files_that_are_not_meant_are_left_alone_and_told() -> None:
@@ -127,6 +129,12 @@ def test_a_delta_gives_status_and_time_of_each_row() -> None:
         ("active", "2026-11-01T00:00:00.000Z"),
     ]
     assert bundle.problems.errors() == 0
+
+
+def test_a_header_that_cannot_be_read_says_why() -> None:
+    orgs = csv.sheet("orgs", "o,,,O,school,,").replace(b"name", b'"na"me')
+
+    assert refused(csv.district(orgs=orgs)) == [("orgs.csv", 1, "stray-quote")]
 
 
 def test_inactive_of_1_0_is_read_as_tobedeleted_and_told() -> None:

@@ -28,11 +28,22 @@ _ROWS = 2048
 _PIECE = 1 << 18
 
 
+def foreign(opener: Opener) -> bool:
+    """Whether the file begins as UTF-16 or UTF-32 do, which spreadsheets call Unicode: much of it
+    would pass for UTF-8 and be told as faults of another kind.
+    """
+    with opener() as binary:
+        head = binary.read(64)
+    return head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head
+
+
 def blocks(name: str, opener: Opener, found: problems.Problems) -> Iterator[Block]:
     """The rows of a file, the header first among them; blank lines are empty rows.
 
     InputError when the file is not UTF-8 or a quoted cell never ends.
     """
+    if foreign(opener):
+        raise problems.refusal([problems.problem(name, 0, 0, "other-encoding")])
     with opener() as binary, io.TextIOWrapper(binary, encoding="utf-8-sig", newline="\n") as text:
         source = _Source(text, name, found)
         reader = csv.reader(source.lines(), strict=True)

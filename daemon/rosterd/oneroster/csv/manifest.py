@@ -128,7 +128,7 @@ class _Reading:
         name, value = cells[0].casefold(), cells[1] if len(cells) > 1 else ""
         if any(cells[2:]):
             self._found.add(self._name, line, 3, "manifest-form", "the row")
-        if name in self._values and self._values[name][1] != value:
+        if name in self._values:
             self._refuse(line, "repeated-property", "the property")
         self._values.setdefault(name, (line, value))
 

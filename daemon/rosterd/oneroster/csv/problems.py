@@ -30,6 +30,7 @@ REFUSALS: Mapping[str, str] = {
         "manifest.csv is missing: this looks like OneRoster 1.0, which is not read; if it is 1.1"
         " or 1.2, declare a default mode for the source"
     ),
+    "other-encoding": "the file is UTF-16 or UTF-32: it must be UTF-8",
     "repeated-property": "{} must be there once",
     "same-name": "{} is there twice, in different spellings",
 }

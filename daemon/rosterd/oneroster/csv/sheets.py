@@ -47,7 +47,8 @@ class Sheet:
 
     def layout(self) -> headers.Layout:
         """The header, mapped. InputError when the file cannot be used at all."""
-        for before, _, block in lines.blocks(self._name, self._opener, problems.Problems()):
+        told = problems.Problems()
+        for before, _, block in lines.blocks(self._name, self._opener, told):
             if before == 0:
                 return headers.read(
                     block[0],
@@ -58,7 +59,8 @@ class Sheet:
                     found=self._found,
                 )
             break
-        raise problems.refusal([problems.problem(self._name, 0, 0, "no-header")])
+        # a first line that cannot be read says why
+        raise problems.refusal(told.kept[:1] or [problems.problem(self._name, 0, 0, "no-header")])
 
     def read(self, layout: headers.Layout) -> Iterator[rows.Row]:
         """Good rows; what is wrong with the others is noted in the problems."""

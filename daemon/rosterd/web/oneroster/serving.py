@@ -96,10 +96,7 @@ class Serving:
         access: credentials.Access | None = None
         rows = 0
         try:
-            if found is None and (path, request.method) == (
-                "*",
-                "OPTIONS",
-            ):  # of the server as such
+            if found is None and path == "*" and request.method == "OPTIONS":  # of the server itself
                 response = other_method(request.method)
             elif found is None:
                 raise problems.Refused(404, "unknown_object", "there is no such endpoint")

@@ -20,6 +20,7 @@ _YEAR = re.compile(r"\d{4}", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,4000}", re.ASCII)
 _FLOAT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?", re.ASCII)
 _USER_IDS = re.compile(r"\{[^{}:,]+:[^{}:,]+\}(?:, ?\{[^{}:,]+:[^{}:,]+\})*")
+_CONTROL = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")  # line ends are told apart
 _SCALE = re.compile(r"\{[^{}:,]+:[^{}:,]+\}(?:, ?\{[^{}:,]+:[^{}:,]+\})*")
 
 
@@ -35,8 +36,9 @@ def _identifier(cell: str) -> str:
     return "" if _ID.fullmatch(cell) else "bad-id"
 
 
-def _any(cell: str) -> str:
-    return ""
+def _text(cell: str) -> str:
+    odd = not cell.isprintable() and _CONTROL.search(cell) is not None
+    return "control-characters" if odd else ""
 
 
 def _status(cell: str) -> str:
@@ -114,8 +116,8 @@ _BY_FORM: Mapping[str, Check] = {
     "id": _identifier,
     "ref": _identifier,
     "refs": _items(_identifier),
-    "text": _any,
-    "texts": _items(_any),
+    "text": _text,
+    "texts": _items(_text),
     "grade": _grade,
     "grades": _items(_grade),
     "status": _status,

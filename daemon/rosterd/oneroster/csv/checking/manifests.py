@@ -6,7 +6,7 @@ A fault in it is told and the best guess taken, so that the rest of the package 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rosterd.oneroster.csv import files, manifest
+from rosterd.oneroster.csv import files, lines, manifest
 from rosterd.oneroster.csv.checking import scanning, wording
 
 _SYSTEM = ("source.systemName", "source.systemCode")
@@ -26,6 +26,9 @@ def read(folder: Mapping[str, scanning.Opener], found: wording.Findings) -> Stat
     present = {name.removesuffix(".csv") for name in folder} & _stems()
     if manifest.NAME not in folder:
         return _assumed(folder, present, found)
+    if lines.foreign(folder[manifest.NAME]):
+        found.add(manifest.NAME, 0, 0, "other-encoding")
+        return _in_bulk(present)
     values = _values(folder[manifest.NAME], found)
     version = _version(values, present, found)
     _judge_names(values, version, found)
@@ -53,11 +56,18 @@ def _stems() -> set[str]:
 def _assumed(
     folder: Mapping[str, scanning.Opener], present: set[str], found: wording.Findings
 ) -> Stated:
-    version = _guessed(present)
-    if present == files.SEVEN:
+    stated = _in_bulk(present)
+    if not folder:
+        found.add(manifest.NAME, 0, 0, "no-files")
+    elif present == files.SEVEN:
         found.add(manifest.NAME, 0, 0, "old-package")
     else:
-        found.add(manifest.NAME, 0, 0, "no-manifest", version)
+        found.add(manifest.NAME, 0, 0, "no-manifest", stated.version)
+    return stated
+
+
+def _in_bulk(present: set[str]) -> Stated:
+    version = _guessed(present)
     modes = {stem: "bulk" if stem in present else "absent" for stem in files.FILES[version]}
     return Stated(version, modes)
 

@@ -27,6 +27,8 @@ class Facts:
     class_schools: dict[str, str] = field(default_factory=dict)
     resource_roles: dict[str, frozenset[str]] = field(default_factory=dict)
     primary_orgs: dict[str, tuple[int, int, str]] = field(default_factory=dict)
+    users: dict[str, int] = field(default_factory=dict)
+    """Line of each user who stays."""
     profile_users: dict[str, str] = field(default_factory=dict)
     primaries: set[tuple[str, str]] = field(default_factory=set)
     user_orgs: set[tuple[str, str]] = field(default_factory=set)
@@ -44,6 +46,10 @@ def judge(stem: str, rows: sheets.Rows, facts: Facts) -> None:
 def finish(facts: Facts) -> None:
     """Ask what can only be asked at the end."""
     if facts.roles_complete:
+        for user, line in facts.users.items():
+            if user not in facts.user_roles:
+                facts.found.add("users.csv", line, 1, "no-roles", "sourcedId")
+                facts.primary_orgs.pop(user, None)
         for user, (line, column, org) in facts.primary_orgs.items():
             if (user, org) not in facts.user_orgs:
                 facts.found.add("users.csv", line, column, "primary-org", "primaryOrgSourcedId")
@@ -96,7 +102,11 @@ def _classes(name: str, rows: sheets.Rows, facts: Facts) -> None:
 def _users(name: str, rows: sheets.Rows, facts: Facts) -> None:
     place = rows.places.get("primaryOrgSourcedId", 0)
     for line, (own, org, status) in rows.each("sourcedId", "primaryOrgSourcedId", "status"):
-        if org and status != "tobedeleted":
+        if status == "tobedeleted":
+            continue
+        if facts.roles_complete:
+            facts.users[own] = line
+        if org:
             facts.primary_orgs[own] = (line, place, org)
 
 

@@ -7,10 +7,13 @@ into a set.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rosterd.oneroster.csv import lines
 from rosterd.oneroster.csv.checking import formats, manifests, scanning, tables, wording
 
 _METADATA = "metadata."
 _REMEMBERED = 50_000
+_CUT = ("too-long", "unclosed-quote")
+"""After these a part of the file was not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,9 @@ class Sheet:
 
     def read(self, opener: scanning.Opener) -> Iterator[Rows]:
         """Judge the file; gives the rows for the questions that take more than one cell."""
+        if lines.foreign(opener):
+            self._found.add(self.name, 0, 0, "other-encoding")
+            return
         first, any_rows = True, False
         for block in scanning.blocks(self.name, opener, self._found):
             if first:
@@ -79,10 +85,14 @@ class Sheet:
             if block.rows:
                 any_rows = True
                 yield self._block(block)
-        if first:
-            self._found.add(self.name, 0, 0, "no-header")
-        elif not any_rows:
-            self._found.add(self.name, 1, 0, "no-rows")
+        if self._found.told(self.name, *_CUT):
+            return  # what is behind may hold the ids that others refer to
+        if first or not any_rows:
+            self._found.add(self.name, 0 if first else 1, 0, "no-header" if first else "no-rows")
+        self._end()
+
+    def _end(self) -> None:
+        """Tell of references within the file, and let later files know its sourcedIds."""
         for line, place, column, sourced_id in self._later:
             if sourced_id not in self._ids:
                 self._found.add(self.name, line, place, "dangling", column)
@@ -93,6 +103,8 @@ class Sheet:
 
     def _header(self, header: Sequence[str]) -> None:
         self._width = len(header)
+        if any("\r" in cell for cell in header):
+            return  # lines end in CR alone, which was told: all of the file is one header
         variants = tables.variants(self._known.stated.version, self._stem)
         longest = {column.name.casefold(): column for column in variants[-1]}
         seen: dict[str, int] = {}

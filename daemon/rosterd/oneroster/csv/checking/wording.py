@@ -45,10 +45,12 @@ ERRORS: Mapping[str, str] = {
     "missing-file": "the manifest declares {}, which is not there",
     "missing-property": "{} must be there, with a value",
     "missing-value": "{} must not be empty",
+    "no-files": "there is nothing of OneRoster here: neither a manifest nor a data file",
     "no-header": "the file is empty: not even a header is there",
     "no-rows": "the file has no rows: it must be left out, and absent in the manifest",
     "not-declared": "{} is there although the manifest calls it absent",
     "not-utf8": "the line is not UTF-8",
+    "other-encoding": "the file is UTF-16 or UTF-32: it must be UTF-8",
     "repeated-property": "the property is there twice",
     "row-width": "the row has more or fewer cells than the header",
     "status-in-bulk": "{} must be empty in a bulk file",
@@ -67,10 +69,12 @@ WARNINGS: Mapping[str, str] = {
     "blank-value": "{} holds nothing but spaces",
     "class-of-result": "{} is not the class of the line item",
     "class-of-school": "{} is not the school of the class",
+    "control-characters": "{} holds control characters",
     "foreign-profile": "{} names a profile of another user",
     "grade-form": "{} holds a grade without its leading zero",
     "min-above-max": "{} is more than resultValueMax",
     "no-manifest": "manifest.csv is missing: the files are taken as OneRoster {} in bulk",
+    "no-roles": "{} is in no row of roles.csv: readers over REST need a role of everybody",
     "no-roles-file": "users of OneRoster 1.2 need roles.csv, which is not in the package",
     "not-enrolled": "{} names somebody who is not enrolled in the class",
     "not-school": "{} names an org that is no school",
@@ -105,6 +109,10 @@ class Findings:
             severity: errors.Severity = "warning" if code in WARNINGS else "error"
             words = (WARNINGS if code in WARNINGS else ERRORS)[code].format(*names)
             self._kept.append(errors.Problem(path, line, column, words, code, severity))
+
+    def told(self, path: str, *codes: str) -> bool:
+        """Whether one of these was found in the file."""
+        return any((path, code) in self._counts for code in codes)
 
     def problems(self) -> tuple[errors.Problem, ...]:
         """Those kept, by place."""
