@@ -92,6 +92,7 @@ class Console:
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("rosterd.web"),
             autoescape=True,
+            finalize=wording.plain,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,

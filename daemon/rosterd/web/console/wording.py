@@ -1,5 +1,6 @@
 """Numbers, times and states as people read them."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
@@ -66,6 +67,19 @@ def outcome(status: str) -> str:
     if not status.isdigit():
         return status
     return "answered" if worked(status) else f"refused ({status})" if status < "500" else status
+
+
+_ODD: Final = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def plain(value: object) -> object:
+    """Whatever a page shows, without characters that are no text: those that turn around what stands
+    beside them, control characters, and halves of characters, which no page could be sent with.
+    """
+    # markup of ours is of a type of its own; what stands in it came by here before
+    return _ODD.sub("\ufffd", value) if type(value) is str else value
 
 
 FILTERS: Final[dict[str, Callable[..., object]]] = {

@@ -90,7 +90,7 @@ async def _preview(asked: pages.Asked, told: Mapping[str, Any]) -> desk.Letter:
 
 def _digest(letter: desk.Letter) -> str:
     said = "\n".join((letter["to"], letter["subject"], letter["text"]))
-    return sha256(said.encode()).hexdigest()
+    return sha256(said.encode("utf-8", "replace")).hexdigest()
 
 
 _PATH: Final = "/applications/{name}/letter"
