@@ -87,8 +87,9 @@ def load(path: Path) -> Vault:
             _check_mode(path, os.fstat(file.fileno()))
             lines = file.read(_FILE_LIMIT + 1).split()
     except OSError as error:
+        made = "" if path.exists() else f"; make it once: openssl rand -base64 32 > {path}"
         raise errors.InputError(
-            f"cannot read the vault's key {path}: {error.strerror or error}"
+            f"cannot read the vault's key {path}: {error.strerror or error}{made}"
         ) from error
     if not lines:
         raise errors.InputError(f"cannot use the vault's key {path}: the file is empty")

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from rosterd import cli, errors
-from rosterd.cli import asking, wording
+from rosterd.cli import approving, asking, wording
 
 
 def _run(*words: str, **more: object) -> subprocess.CompletedProcess[str]:
@@ -126,3 +126,17 @@ def test_a_demo_on_a_port_that_is_none_leaves_nothing_behind(port: str, tmp_path
 
     assert done.exit_code == 2
     assert not place.exists()
+
+
+@pytest.mark.parametrize(
+    "url, name",
+    [
+        ("ssh://git@git.example/district/rosters.git", "rosters"),
+        ("git@git.example:rosters.git/", "rosters"),
+        ("https://git.example/district/rosters", "rosters"),
+        ("/srv/rosters.git", "rosters"),
+        ("", ""),
+    ],
+)
+def test_a_repository_is_called_as_the_end_of_its_url(url: str, name: str) -> None:
+    assert approving.named_by(url) == name

@@ -121,11 +121,15 @@ async def repository_id(clone: clones.Clone, remote: str) -> str:
     configured = await clone.setting("rosterd.repository")
     if configured:
         return configured
-    url = (await clone.remote_url(remote)).rstrip("/")
-    name = url.replace(":", "/").rsplit("/", 1)[-1].removesuffix(".git")
+    name = named_by(await clone.remote_url(remote))
     if not name:
         raise errors.InputError("cannot tell which repository this is: name it with --repository")
     return name
+
+
+def named_by(url: str) -> str:
+    """What a repository is called where nobody said otherwise; "" for an empty URL."""
+    return url.rstrip("/").replace(":", "/").rsplit("/", 1)[-1].removesuffix(".git")
 
 
 def _told(change: clones.Change, claim: statements.Claim) -> Iterator[str]:

@@ -176,7 +176,7 @@ def _papers(papers: Sequence[Mapping[str, Any]]) -> None:
                 each["path"],
                 wording.short(each["commit"]) if each["commit"] else "",
                 wording.time(each["time"]) if each["time"] else "",
-                ", ".join(each["people"]),
+                ", ".join(each["people"]) or "nobody: it is unproven",
             )
             for each in papers
         ],

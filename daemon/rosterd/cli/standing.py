@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from rosterd import statements
-from rosterd.cli import asking, guarding, tables, wording
+from rosterd.cli import approving, asking, guarding, tables, wording
 
 
 @click.command()
@@ -31,7 +31,7 @@ def status(settings_path: Path, as_json: bool, history: bool) -> None:
     elif history:
         _show_history(answer["history"])
     else:
-        _show_status(answer)
+        _show_status(answer, _named(settings_path))
     healthy = answer["repository"]["state"] == "applied" and answer["served"]["ready"]
     healthy = healthy and not answer["guards"]["holds"]
     raise SystemExit(0 if healthy and not answer["silent"] else 1)
@@ -50,7 +50,7 @@ def reconcile(settings_path: Path, as_json: bool) -> None:
     if as_json:
         wording.print_json(answer)
     else:
-        _show_status(answer)
+        _show_status(answer, _named(settings_path))
     suspended = answer["guards"]["suspended"]
     if suspended is not None:
         told = (
@@ -62,7 +62,15 @@ def reconcile(settings_path: Path, as_json: bool) -> None:
     raise SystemExit(0 if applied and suspended is None else 1)
 
 
-def _show_status(answer: dict[str, Any]) -> None:
+def _named(settings_path: Path) -> str:
+    """How an approval names the repository, where its URL would name another."""
+    repository = asking.read_settings(settings_path).repository
+    told = repository.id == approving.named_by(repository.url)
+    return "" if told else f" --repository {repository.id}"
+
+
+def _show_status(answer: dict[str, Any], named: str = "") -> None:
+    """`named` goes behind the command that vouches."""
     repository, served = answer["repository"], answer["served"]
     reason = _reason(repository)
     pairs: list[tuple[str, object]] = [
@@ -98,7 +106,8 @@ def _show_status(answer: dict[str, Any]) -> None:
             right=["needed"],
         )
         commit = wording.short(repository["fetched"])
-        click.echo(f"\nAnother person looks at it and vouches: rosterd approve {commit}")
+        click.echo(f"\nAnother person looks at it and vouches: rosterd approve {commit}{named}")
+        click.echo("When somebody did and it does not count, rosterd review says why.")
     guarding.show(answer["guards"])
     if answer["requests"]["on"]:
         _show_requests(answer["requests"])
