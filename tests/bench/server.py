@@ -10,6 +10,7 @@ says one line of JSON with where it listens, and serves until its standard input
 """
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -159,6 +160,8 @@ async def serve(request: Request) -> None:
         tokens = {name: await _token(known, world, name) for name in config.applications}
         pairs = {name: await _pair(known, name) for name in config.applications}
         address = Address(os.getpid(), ours, bare, tokens, pairs)
+        gc.collect()
+        gc.freeze()  # as the daemon does
         sys.stdout.write(json.dumps(asdict(address)) + "\n")
         sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.read)

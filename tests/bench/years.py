@@ -36,6 +36,9 @@ class Size:
     churn: float
 
 
+WHOLE: Final = Size(nights=365, applications=100, people=100_000, each=10, churn=0.01)
+
+
 @dataclass
 class Collection:
     """Rows that are there, and those of each school and subject, whether they are there or not."""

@@ -1,8 +1,6 @@
-"""A year of nights: what is kept of it stays small, and is asked in a second."""
+"""A year of nights: what is kept of it stays small."""
 
-import time
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,6 @@ from rosterd.storage import shown, sqlite
 from tests.bench import years
 
 SMALL = years.Size(nights=21, applications=12, people=5_000, each=6, churn=0.01)
-WHOLE = years.Size(nights=365, applications=100, people=100_000, each=10, churn=0.01)
 GIGABYTE = 10**9
 
 
@@ -43,27 +40,10 @@ def _kept(store: storage.Store, collection: str) -> Iterator[shown.Kept]:
 
 
 @pytest.mark.soak
-def test_a_year_of_a_hundred_applications_is_small_and_quick_to_ask(tmp_path: Path) -> None:
-    sizes = _written(tmp_path, WHOLE)
-    assert sizes[-1] < GIGABYTE, f"{sizes[-1]:,} bytes"
-
-    store = sqlite.open_store(tmp_path / "state.db", readonly=True)
-    for person in ("p7", "p55555", "p99999"):
-        begun = time.perf_counter()
-        disclosures.student(store, tmp_path / "journal", years.NAMED, person)
-        took = time.perf_counter() - begun
-        assert took < 1.0
-    begun = time.perf_counter()
-    disclosures.view(store, "app-007", years.START + timedelta(days=WHOLE.nights))
-    took = time.perf_counter() - begun
-    store.close()
-    assert took < 1.0
-
-
-def _written(folder: Path, size: years.Size) -> list[int]:
-    """Bytes of the store after each night, its log put into it at the end."""
-    path = folder / "state.db"
+def test_a_year_of_a_hundred_applications_is_small(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
     store = sqlite.open_store(path)
-    sizes = [path.stat().st_size for _ in years.write(store, size)]
+    for _ in years.write(store, years.WHOLE):
+        pass
     store.close()
-    return [*sizes[:-1], path.stat().st_size]
+    assert path.stat().st_size < GIGABYTE
