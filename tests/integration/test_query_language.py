@@ -370,6 +370,44 @@ async def test_an_unknown_sort_is_refused_in_1_2_where_that_is_wanted(tmp_path: 
         assert (await service.ask(f"{V1P1}/users?sort=nothing", token))[0] == 200
 
 
+def _new(folder: Path, name: str) -> Path:
+    made = folder / name
+    made.mkdir()
+    return made
+
+
+async def test_1_1_may_have_booleans_of_json(tmp_path: Path) -> None:
+    records = _records()
+    records["users"][0]["middleName"] = '"enabledUser":"true"'
+    flags = {"users": "enabledUser", "enrollments": "primary", "demographics": "asian"}
+    texts: dict[str, tuple[bytes, str]] = {}
+    async with vendors.service(_new(tmp_path, "texts"), vendors.VENDORS, records) as service:
+        token = await service.token("everything")
+        for base in (V1P1, V1P2):
+            for name in flags:
+                _, headers, body = await service.ask(f"{base}/{name}", token)
+                texts[base + name] = body, headers["ETag"]
+    listen = vendors.settings_of(json_booleans=True)
+    async with vendors.service(_new(tmp_path, "json"), vendors.VENDORS, records, listen) as service:
+        token = await service.token("everything")
+        for name, flag in flags.items():
+            assert (await service.ask(f"{V1P2}/{name}", token))[2] == texts[V1P2 + name][0]
+            _, headers, body = await service.ask(f"{V1P1}/{name}", token)
+            was, tag = texts[V1P1 + name]
+            ((_, found),), ((_, before),) = (orjson.loads(each).items() for each in (body, was))
+            said = [each[flag] for each in found if flag in each]
+            assert said
+            assert all(isinstance(each, bool) for each in said)
+            assert said == [each[flag] == "true" for each in before if flag in each]
+            assert [{**each, flag: 0} for each in found] == [{**each, flag: 0} for each in before]
+            assert headers["ETag"] != tag
+            one = f"{V1P1}/{name}/{found[0]['sourcedId']}?fields={flag}"
+            (single,) = orjson.loads((await service.ask(one, token))[2]).values()
+            assert single == {name: each for name, each in found[0].items() if name == flag}
+            status, _, body = await service.ask(f"{V1P1}/{name}?filter={flag}='true'", token)
+            assert (status, b'"true"' in body.replace(b'\\"true\\"', b"")) == (200, False)
+
+
 async def test_a_warning_of_1_1_stands_beside_a_single_too(service: vendors.Service) -> None:
     token = await service.token("everything")
 

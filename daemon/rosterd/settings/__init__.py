@@ -110,6 +110,9 @@ class Listen(pydantic.BaseModel):
     refuse_unknown_sort: bool = False
     """Whether an unknown `sort` is a 400 in 1.2. Otherwise it is passed over there: the order is
     lost, but no data, and most of the standard's services have no code for it. 1.1 warns."""
+    json_booleans: bool = False
+    """Whether bodies of 1.1 have `true` and `false` of JSON instead of the texts "true" and "false".
+    The standard of 1.1 can be read both ways; 1.2 has texts whatever this says."""
 
     @pydantic.model_validator(mode="after")
     def _never_in_the_clear(self) -> "Listen":

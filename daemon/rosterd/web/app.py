@@ -68,6 +68,7 @@ def vendors(
         leave=leave,
         clock=clock,
         strict_sort=listen.refuse_unknown_sort,
+        json_booleans=listen.json_booleans,
     )
     issuing = tokens.Tokens(
         current, known, asked, rates.Rates(tokens.FAILURES_PER_MINUTE, clock), note

@@ -4,12 +4,13 @@ Absolute URLs come from the configured public URL and from nothing that a reques
 header, or one that a proxy adds, would let a caller choose where a vendor's client goes next.
 """
 
+import re
 import urllib.parse
 from typing import Final, NamedTuple
 
 import orjson
 
-from rosterd.oneroster import rendering
+from rosterd.oneroster import model, rendering
 from rosterd.web import problems
 from rosterd.web.oneroster import parameters, routes
 
@@ -19,6 +20,18 @@ SERVER: Final = "rosterd"
 # angle brackets, and some languages refuse a URL for what none may hold. aiohttp lets all of these
 # through as they came.
 _ESCAPED: Final = {ord(each): f"%{ord(each):02X}" for each in ",<>\"\\;'{}|^`[]"}
+
+
+# Inside a text a quote never stands without a backslash, so this finds members and nothing else.
+_FLAGS: Final = re.compile(
+    rb'("(?:%b)":)"(true|false)"'
+    % "|".join(
+        field.name
+        for collection in model.COLLECTIONS.values()
+        for field in collection.members("1.1")
+        if field.kind is model.Kind.FLAG
+    ).encode()
+)
 
 
 class Page(NamedTuple):
@@ -49,8 +62,10 @@ def _headers(revision: str, tag: str) -> dict[str, str]:
 class Writer:
     """Writes answers for one public URL."""
 
-    def __init__(self, public_url: str) -> None:
+    def __init__(self, public_url: str, *, json_booleans: bool = False) -> None:
+        """`json_booleans`: whether 1.1 bodies have booleans of JSON rather than texts."""
         self._public = public_url
+        self._json_booleans = json_booleans
         self._bases = {key: (public_url + base).encode() for key, base in routes.BASES.items()}
 
     def collection(
@@ -68,7 +83,7 @@ class Writer:
         route = found.route
         roster, resources = self._based(route)
         body = rendering.page(route.listing.key, records, roster, resources)
-        body = self._finished(body, route.listing.key, query)
+        body = self._finished(body, route, route.listing.key, query)
         return Page(
             body,
             {
@@ -94,7 +109,7 @@ class Writer:
         roster, resources = self._based(route)
         body = rendering.single(route.listing.single, record.parts, roster, resources)
         return Page(
-            self._finished(body, route.listing.single, query),
+            self._finished(body, route, route.listing.single, query),
             {"Content-Type": "application/json", **_headers(revision, tag)},
             1,
         )
@@ -103,9 +118,13 @@ class Writer:
         bases = self._bases
         return bases[route.version, "rostering"], bases[route.version, "resources"]
 
-    def _finished(self, body: bytes, key: str, query: parameters.Query) -> bytes:
+    def _finished(
+        self, body: bytes, route: routes.Route, key: str, query: parameters.Query
+    ) -> bytes:
         if query.fields is not None:
             body = _picked(body, key, query.fields)
+        if self._json_booleans and route.version == "1.1":
+            body = _FLAGS.sub(rb"\1\2", body)
         if query.warning is not None:  # the data stay the first key: some clients take that one
             body = body[:-1] + problems.warning(*query.warning) + b"}"
         return body

@@ -58,12 +58,13 @@ class Serving:
         leave: Leave | None = None,
         clock: Callable[[], float] = time.monotonic,
         strict_sort: bool = False,
+        json_booleans: bool = False,
     ) -> None:
         self._worlds = current
         self._callers = callers
         self._router = router
-        self._writer = answers.Writer(public_url)
-        self._validators = validators.Validators(public_url)
+        self._writer = answers.Writer(public_url, json_booleans=json_booleans)
+        self._validators = validators.Validators(public_url, json_booleans=json_booleans)
         self._note = note
         self._leave = leave
         self._strict_sort = strict_sort
@@ -96,7 +97,9 @@ class Serving:
         access: credentials.Access | None = None
         rows = 0
         try:
-            if found is None and path == "*" and request.method == "OPTIONS":  # of the server itself
+            if (
+                found is None and path == "*" and request.method == "OPTIONS"
+            ):  # of the server itself
                 response = other_method(request.method)
             elif found is None:
                 raise problems.Refused(404, "unknown_object", "there is no such endpoint")

@@ -15,10 +15,11 @@ _TAG: Final = re.compile(r'(?:W/)?("[^"]*")')
 
 
 class Validators:
-    """Makes the tags of one public URL, which is part of every href."""
+    """Makes the tags of one public URL, which is part of every href, and one way of booleans."""
 
-    def __init__(self, public_url: str) -> None:
-        self._seed = f"{rosterd.__version__}\n{public_url}\n".encode()
+    def __init__(self, public_url: str, *, json_booleans: bool = False) -> None:
+        form = "json booleans\n" if json_booleans else ""
+        self._seed = f"{rosterd.__version__}\n{public_url}\n{form}".encode()
 
     def tag(self, application: str, revision: str, target: str) -> str:
         """The tag of what `application` gets for a raw path with its query."""
