@@ -1,6 +1,6 @@
 """The part of a desk that tells of single applications, with something to see in each answer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rosterd import errors
 from rosterd.web import desk
@@ -8,6 +8,17 @@ from rosterd.web import desk
 _COMMIT = "3f5d8a1c9e7b2046a1d4c8e5f0b7a9d6c3e2f1a0"
 _APPLIED = "2026-10-02T15:10:00+00:00"
 _PEOPLE = ["ada@example.org", "grace@example.org"]
+
+PERMISSION = """\
+apiVersion: rosterd/v1
+kind: Permission
+name: math-galaxy
+application: math-galaxy
+access: basic
+# For all grades.
+orgs: all
+courses: all
+"""
 
 
 class Dossiers:
@@ -31,7 +42,7 @@ class Dossiers:
             "shared": ["users.userProfiles"],
             "papers": [
                 {
-                    "path": "permissions/math-galaxy.yaml", "text": "access: basic\n",
+                    "path": "permissions/math-galaxy.yaml", "text": PERMISSION,
                     "commit": _COMMIT, "time": _APPLIED, "people": _PEOPLE,
                 }
             ],
@@ -43,6 +54,18 @@ class Dossiers:
                 }
             ],
         }  # fmt: skip
+
+    async def clone(self) -> desk.Clone:
+        return {"path": "/srv/rosters", "refusal": ""}
+
+    async def prepare(self, application: str, files: Mapping[str, str], who: str) -> desk.Prepared:
+        self.asked.append(("prepare", application, who, *files.values()))
+        return {
+            "branch": f"add-{application}",
+            "commit": _COMMIT,
+            "clone": "/srv/rosters",
+            "base": _COMMIT,
+        }
 
     async def letterbox(self, application: str) -> desk.Letterbox:
         return {

@@ -14,7 +14,18 @@ from typing import Any, Final
 from rosterd import chain, errors, statements
 
 _ABOUT: Final = frozenset(
-    ("credentials", "revealed", "mailed", "handed", "held", "released", "stopped", "blocked", "unblocked")
+    (
+        "credentials",
+        "revealed",
+        "mailed",
+        "handed",
+        "prepared",
+        "held",
+        "released",
+        "stopped",
+        "blocked",
+        "unblocked",
+    )
 )
 """Kinds whose subject is an application."""
 _PLACED: Final = frozenset(("v", "number", "previous", "kind", "actor", "subject", "time"))

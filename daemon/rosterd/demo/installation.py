@@ -183,6 +183,7 @@ requests_per_minute = 1000000  # whoever tries it out may also try how fast it i
 [console]
 port = {installation.console_port}
 tokens = "operators"
+clone = "work"  # where Add may put a new application into a branch
 
 [imports]
 poll = {POLL}

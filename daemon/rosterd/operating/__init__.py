@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from rosterd.operating import (
     applications,
+    branches,
     checks,
     dossiers,
     exports,
@@ -33,5 +34,6 @@ class Operating(
     exports.Exports,
     records.Records,
     letters.Letters,
+    branches.Branches,
 ):
     """Implements web.desk.Desk."""

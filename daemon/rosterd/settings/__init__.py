@@ -140,6 +140,10 @@ class Console(pydantic.BaseModel):
     """TCP port; 0 takes a free one."""
     tokens: Path | None = None
     """File with one operator a line: name, role (viewer or operator), sha256 of the token."""
+    clone: Path | None = None
+    """A clone of the config repository, owned by the daemon's account, in which operators may have
+    the console put a new application into a branch of its own. Nothing is signed, and nothing is
+    pushed."""
     public_url: str | None = pydantic.Field(default=None, pattern=r"^https://[^\s/?#@]+$")
     """Base under which a proxy that ends TLS serves the console, such as
     https://console.district.example. Without it the console answers to loopback's names alone."""
@@ -281,7 +285,7 @@ _PATHS = {
     "repository": ("ssh_key", "known_hosts", "trusted_root"),
     "review": ("allowed_signers", "revoked_keys"),
     "listen": ("certificate", "key"),
-    "console": ("tokens",),
+    "console": ("tokens", "clone"),
     "secrets": ("vault_key",),
     "requests": ("token",),
     "mail": ("password", "certificates"),

@@ -1,11 +1,13 @@
 """Adding an application: from the catalogue to the documents that a commit brings.
 
 Nothing is changed here. The form asks for its own page again with what was chosen, so what it would
-share is counted by the same code that will share it, and the result is text to commit.
+share is counted by the same code that will share it, and the result is text to commit, or a branch
+for somebody to take over.
 """
 
 import itertools
 import re
+import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,7 +15,7 @@ from typing import Any, Final
 from rosterd import documents, drafting, errors
 from rosterd.documents import values
 from rosterd.web import desk
-from rosterd.web.console import pages
+from rosterd.web.console import copying, pages
 
 _ORGS: Final = 200
 ACCESSES: Final = {
@@ -88,8 +90,12 @@ def _matches(each: desk.Listed, text: str) -> bool:
 
 
 async def _form(asked: pages.Asked, listing: desk.Listed | None) -> dict[str, Any]:
-    names = {each["name"] for each in await asked.desk.applications()}
+    every = await asked.desk.applications()
+    names = {each["name"] for each in every}
     form = _typed(asked) if "form" in asked.given else _recommended(listing, names)
+    origin = asked.text("copy", 63)
+    if origin and origin not in names:
+        raise pages.Missing(f"no application is called {origin}")
     problems = []
     if not re.fullmatch(values.NAME, form["name"]):
         problems.append("Its name takes small letters, digits and hyphens, such as math-galaxy.")
@@ -97,13 +103,17 @@ async def _form(asked: pages.Asked, listing: desk.Listed | None) -> dict[str, An
         problems.append(f"There is an application {form['name']} already: choose another name.")
     if bool(form["reference"]) != bool(form["agreed_until"]):
         problems.append("An agreement takes both where it is filed and its last day.")
-    draft = _draft(form, listing) if not problems else None
+    text = None
+    if origin and not problems:
+        text, wrong = await copying.text(asked, origin, form["name"])
+        problems += wrong
+    draft = _draft(form, listing, text) if not problems else None
     preview = None
     if draft is not None and asked.who.may("operator"):
         try:
             preview = await asked.desk.preview(draft.permission, asked.who.name)
         except errors.InputError as error:
-            problems += [each.message for each in error.problems] or [str(error)]
+            problems += copying.words(error)
         except errors.TemporaryError as error:
             problems.append(str(error))
     return {
@@ -116,6 +126,29 @@ async def _form(asked: pages.Asked, listing: desk.Listed | None) -> dict[str, An
         "problems": problems,
         "draft": draft,
         "preview": preview,
+        "copy": origin,
+        "text": text,
+        "others": sorted(every, key=lambda each: each["title"].casefold()),
+        "clone": await asked.desk.clone() if asked.who.may("operator") else None,
+    }
+
+
+async def _prepare(asked: pages.Asked) -> pages.Context:
+    """The documents that were shown, in a branch of the clone that the settings name."""
+    name = asked.text("name", 63)
+    try:
+        files = {
+            documents.path_of("Application", name): copying.lines(asked, "application"),
+            documents.path_of("Permission", name): copying.lines(asked, "permission"),
+        }
+        prepared = await asked.desk.prepare(name, files, asked.who.name)
+    except errors.InputError as error:
+        return {"name": name, "problems": copying.words(error), "prepared": None}
+    return {
+        "name": name,
+        "problems": [],
+        "prepared": prepared,
+        "fetched": shlex.quote(prepared["clone"]),
     }
 
 
@@ -192,8 +225,8 @@ def _picked(name: str, selection: Any) -> dict[str, Any]:
     }
 
 
-def _draft(form: _Form, listing: desk.Listed | None) -> Draft:
-    """What the form has no field for stays as the vendor recommends it: to leave a mask or a
+def _draft(form: _Form, listing: desk.Listed | None, text: str | None = None) -> Draft:
+    """The documents; `text` is the permission when it was copied. What the form has no field for stays as the vendor recommends it: to leave a mask or a
     narrowing out would share more than anybody asked for.
     """
     recommended = (listing["recommended"] if listing else None) or {}
@@ -226,9 +259,9 @@ def _draft(form: _Form, listing: desk.Listed | None) -> Draft:
         "rest": {"versions": (listing["versions"] if listing else None) or ["1.2"]},
         "agreement": agreement if form["reference"] else None,
     }
-    return Draft(
-        name, drafting.document("Application", application), drafting.permission(name, rules)
-    )
+    if text is None:
+        text = drafting.permission(name, rules)
+    return Draft(name, drafting.document("Application", application), text)
 
 
 def _roles(recommended: object) -> object:
@@ -253,4 +286,11 @@ def several(text: str) -> list[str]:
     return [word for word in re.split(r"[,\s]+", text) if word]
 
 
-PAGES: Final = (pages.Page("/add", "add.html", _page, label="Add"),)
+PAGES: Final = (
+    pages.Page("/add", "add.html", _page, label="Add"),
+    # a permission that was copied is too long for an address
+    pages.Page("/add", "add.html", _page, method="POST"),
+    pages.Page(
+        "/add/branch", "prepared.html", _prepare, role="operator", method="POST", under="/add"
+    ),
+)

@@ -49,7 +49,7 @@ WORD: Final = "word"
 """Name of the field by which a form shows that it is ours."""
 PATIENCE: Final = 10.0
 """Seconds within which a form has to be there."""
-_LONGEST_FORM: Final = 16_384
+_LONGEST_FORM: Final = 65_536
 _FIELDS: Final = 400
 _FAILED: Final = "the daemon failed; the fault is in its log"
 _HEADERS: Final = {

@@ -8,6 +8,7 @@ as JSON; times are ISO 8601 in UTC, and nothing in them names a person of a rost
 from typing import Protocol
 
 from rosterd.web.desk.applications import Application, Applications, Level
+from rosterd.web.desk.branches import Branches, Clone, Prepared
 from rosterd.web.desk.checks import Check, Checked, Checks, SanityRun
 from rosterd.web.desk.dossiers import Dossier, Dossiers, Listed, Paper, Seen, Target, Used
 from rosterd.web.desk.exports import Export, Exports, Secret, Tested
@@ -49,9 +50,11 @@ __all__ = [
     "Application",
     "Applications",
     "Blocked",
+    "Branches",
     "Check",
     "Checked",
     "Checks",
+    "Clone",
     "Condition",
     "Desk",
     "Dossier",
@@ -80,6 +83,7 @@ __all__ = [
     "Paper",
     "Picked",
     "Possible",
+    "Prepared",
     "Preview",
     "Reason",
     "Record",
@@ -104,7 +108,17 @@ __all__ = [
 
 
 class Desk(
-    Standing, Applications, Dossiers, Rosters, Looking, Checks, Exports, Records, Letters, Protocol
+    Standing,
+    Applications,
+    Dossiers,
+    Rosters,
+    Looking,
+    Checks,
+    Exports,
+    Records,
+    Letters,
+    Branches,
+    Protocol,
 ):
     """The daemon, as far as operators may reach it.
 
