@@ -28,10 +28,12 @@ LONGEST_HEADER: Final = 16_384
 KEEP_ALIVE: Final = 75.0
 """Seconds; longer than the 60 of common load balancers, so that the daemon never closes first."""
 
-TURN: Final = 0.0001
+TURN: Final = 0.0004
 """Seconds after which a thread that computes (the views of a new roster, an export) lets the event
 loop go on. A page gives the interpreter away at each system call, four times or more, and waits as
-often for its turn: with the usual 5 ms everybody would feel that a roster arrives."""
+often for its turn: with the usual 5 ms everybody would feel that a roster arrives. The thread waits
+as long for the loop, and it should not be less than a page takes: or it cuts in half-way, and the
+page has one more turn to wait for."""
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _DIRECT: Final[web.AppKey[Mapping[str, _Handler]]] = web.AppKey("direct")
