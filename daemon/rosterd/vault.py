@@ -87,7 +87,8 @@ def load(path: Path) -> Vault:
             _check_mode(path, os.fstat(file.fileno()))
             lines = file.read(_FILE_LIMIT + 1).split()
     except OSError as error:
-        made = "" if path.exists() else f"; make it once: openssl rand -base64 32 > {path}"
+        lost = isinstance(error, FileNotFoundError)
+        made = f"; make it once: openssl rand -base64 32 > {path}" if lost else ""
         raise errors.InputError(
             f"cannot read the vault's key {path}: {error.strerror or error}{made}"
         ) from error

@@ -71,7 +71,8 @@ def read_settings(path: Path) -> settings_module.Settings:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        remedy = "" if path.exists() else "; name the daemon's with --settings FILE"
+        lost = isinstance(error, FileNotFoundError)
+        remedy = "; name the daemon's with --settings FILE" if lost else ""
         raise errors.InputError(f"cannot read settings {path}: {reason}{remedy}") from error
     return settings_module.load(text, str(path), path.resolve().parent)
 

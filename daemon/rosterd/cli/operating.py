@@ -10,6 +10,7 @@ import click
 from rosterd.cli import (
     asking,
     catalogue,
+    faults,
     grouping,
     guarding,
     incoming,
@@ -115,6 +116,7 @@ def list_imports(settings_path: Path, as_json: bool, limit: int) -> None:
         " imports.sources in the settings the folders that it may name; a"
         " delivery has to lie there, unmoved for as long as `settle` says",
     )  # fmt: skip
+    faults.show(answer["imports"])
     raise SystemExit(status)
 
 
