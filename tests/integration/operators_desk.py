@@ -192,13 +192,13 @@ class Desk(operators_dossiers.Dossiers, operators_looking.Looking):
         self.asked.append(("imports", str(limit)))
         return [
             {
-                "number": 2, "kept": True,
+                "number": 2, "kept": True, "processed": True,
                 "source": "sis", "state": "imported", "started": "2026-10-05T05:29:00+00:00",
                 "ended": "2026-10-05T05:31:00+00:00", "generation": 41, "added": 214,
                 "changed": 1_902, "removed": 31, "errors": 0, "warnings": 12, "problem": "",
             },
             {
-                "number": 1, "kept": False,
+                "number": 1, "kept": False, "processed": False,
                 "source": "sis", "state": "refused", "started": "2026-10-04T05:29:00+00:00",
                 "ended": "2026-10-04T05:29:20+00:00", "generation": None, "added": 0, "changed": 0,
                 "removed": 0, "errors": 1, "warnings": 0,
@@ -217,6 +217,14 @@ class Desk(operators_dossiers.Dossiers, operators_looking.Looking):
     async def take_received(self, number: int, who: str) -> BinaryIO:
         self.asked.append(("received", str(number), who))
         return io.BytesIO(b"PK")
+
+    async def take_processed(self, number: int, who: str) -> BinaryIO:
+        self.asked.append(("processed", str(number), who))
+        return io.BytesIO(b"PK")
+
+    async def import_now(self, source: str, who: str) -> desk.Import:
+        self.asked.append(("import", source, who))
+        return (await self.imports(1))[0]
 
     async def exports(self, limit: int) -> Sequence[desk.Export]:
         self.asked.append(("exports", str(limit)))
@@ -274,6 +282,9 @@ class Desk(operators_dossiers.Dossiers, operators_looking.Looking):
     async def hand_out(self, application: str, form: str, who: str) -> BinaryIO:
         self.asked.append(("hand out", application, form, who))
         return io.BytesIO(b"PK")
+
+    async def test_source(self, source: str, who: str) -> desk.Tested:
+        return await self.test_target(source, who)
 
     async def test_target(self, target: str, who: str) -> desk.Tested:
         self.asked.append(("test", target, who))

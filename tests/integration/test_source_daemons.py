@@ -121,4 +121,13 @@ def test_an_import_from_our_own_server_gives_the_same_roster_again(
             taken = again.run("roster", "export-received", number, "--to", tmp_path)
             assert taken.status == 0, taken.words
             assert (tmp_path / f"import-{number}.zip").stat().st_mode & 0o777 == 0o600
+            again.until(lambda _: again.imports()[0]["processed"], "it is kept as processed")
+            taken = again.run("roster", "export-processed", number, "--to", tmp_path)
+            assert taken.status == 0, taken.words
+            processed = tmp_path / f"import-{number}-processed.zip"
+            assert processed.stat().st_mode & 0o777 == 0o600
+            once = again.run("roster", "import", "student-system", "--json")
+            assert (once.status, json.loads(once.out)["state"]) == (0, "unchanged"), once.words
+            wrong = again.run("sftp", "test", "student-system")
+            assert (wrong.status, "type oneroster, not sftp" in wrong.words) == (1, True)
             assert "the district moved" in again.run("audit", "log").words

@@ -219,25 +219,29 @@ def list_exports(limit: int, settings_path: Path, as_json: bool) -> None:
 
 @click.group(cls=grouping.Group)
 def sftp() -> None:
-    """Look at vendors' SFTP servers."""
+    """Look at SFTP servers, vendors' and sources'."""
 
 
 @sftp.command("test")
-@click.argument("target")
+@click.argument("name", metavar="TARGET|SOURCE")
+@click.option(
+    "--source", "as_source", is_flag=True, help="Mean the source, where a target has that name too."
+)
 @asking.settings_option
 @asking.json_option
-def probe(target: str, settings_path: Path, as_json: bool) -> None:
-    """Sign in at TARGET, write a hidden file, remove it.
+def probe(name: str, *, as_source: bool, settings_path: Path, as_json: bool) -> None:
+    """Sign in at TARGET, write a hidden file, remove it; or sign in at SOURCE, list its folder.
 
-    That is what a delivery would do, so it shows whether the next one can arrive.
+    That is what a delivery or a fetch would do, so it shows whether the next one can work.
     """
-    answer = asking.call(settings_path, "POST", f"/v1/targets/{asking.segment(target)}/test")
+    kind = "sources" if as_source else "targets"
+    answer = asking.call(settings_path, "POST", f"/v1/{kind}/{asking.segment(name)}/test")
     if as_json:
         wording.print_json(answer)
         return
     tables.fields(
         [
-            ("target", answer["target"]),
+            ("name", answer["target"]),
             ("server", answer["server"]),
             ("host key", answer["host_key"]),
             ("worked", "\n".join(answer["steps"])),

@@ -76,26 +76,76 @@ def release(
     click.echo("It is released, and served as soon as the daemon has looked at it.")
 
 
-@click.command("export-received")
-@click.argument("number", type=click.IntRange(1))
-@click.option(
+_folder_option = click.option(
     "--to",
     "folder",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     required=True,
     help="Folder to write the zip into.",
 )
+
+
+@click.command("export-received")
+@click.argument("number", type=click.IntRange(1))
+@_folder_option
 @asking.settings_option
 def export_received(number: int, folder: Path, settings_path: Path) -> None:
     """Take out what import NUMBER received, as a zip; that is kept on record.
 
     It holds everything about everybody: keep it as you would keep the student system itself.
     """
-    path = folder / f"import-{number}.zip"
+    path = _taken(settings_path, number, "received", folder / f"import-{number}.zip")
+    click.echo(f"Import {number} as it was received: {path}")
+
+
+@click.command("export-processed")
+@click.argument("number", type=click.IntRange(1))
+@_folder_option
+@asking.settings_option
+def export_processed(number: int, folder: Path, settings_path: Path) -> None:
+    """Take out what the roster held of a source after import NUMBER; that is kept on record.
+
+    A zip of OneRoster CSV without the rows that had errors, and import.json with the counts of each
+    file. It holds everything about everybody: keep it as you would keep the student system itself.
+    """
+    path = _taken(settings_path, number, "processed", folder / f"import-{number}-processed.zip")
+    click.echo(f"What the roster held after import {number}: {path}")
+
+
+def _taken(settings_path: Path, number: int, form: str, path: Path) -> Path:
     if path.exists():
         raise errors.InputError(f"cannot write {path}: it is there already")
-    asking.fetch(settings_path, f"/v1/imports/{number}/received", None, path)
-    click.echo(f"Import {number} as it was received: {path}")
+    asking.fetch(settings_path, f"/v1/imports/{number}/{form}", None, path)
+    return path
+
+
+@click.command("import")
+@click.argument("source")
+@asking.settings_option
+@asking.json_option
+def import_now(source: str, settings_path: Path, as_json: bool) -> None:
+    """Read SOURCE now instead of when it is due; that is kept on record.
+
+    Blackouts, thresholds and holds apply as ever. Exit status 1 when nothing could be imported.
+    """
+    path = f"/v1/sources/{asking.segment(source)}/import"
+    answer = asking.call(settings_path, "POST", path, wait=2 * 3600.0)
+    if as_json:
+        wording.print_json(answer)
+    else:
+        tables.fields(
+            [
+                ("import", answer["number"] or "as the one before"),
+                ("source", answer["source"]),
+                ("state", answer["state"]),
+                *((name, answer[name]) for name in _COUNTS if answer["state"] == "imported"),
+                *([("problem", answer["problem"])] if answer["problem"] else []),
+            ]
+        )
+    raise SystemExit(0 if answer["state"] in {"imported", "unchanged"} else 1)
+
+
+_COUNTS = ("added", "changed", "removed", "errors", "warnings")
 
 
 def _find(held: list[dict[str, Any]], revision: str) -> dict[str, Any]:

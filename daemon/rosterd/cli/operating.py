@@ -123,4 +123,6 @@ def list_imports(settings_path: Path, as_json: bool, limit: int) -> None:
 roster.add_command(looking.browse)
 roster.add_command(incoming.list_held)
 roster.add_command(incoming.release)
+roster.add_command(incoming.import_now)
 roster.add_command(incoming.export_received)
+roster.add_command(incoming.export_processed)

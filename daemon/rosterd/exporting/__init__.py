@@ -163,6 +163,11 @@ class Exporting:
         await self._state.run(lambda store: store.note(note))
         return await self._deliveries.probe(document)
 
+    def has(self, target: str) -> bool:
+        """Whether the config has such a target."""
+        config = self._served.current.config
+        return config is not None and target in config.targets
+
     async def set_secret(self, name: str, value: str, who: str) -> str:
         """Keep a secret; gives the document it belongs to. Raises errors.InputError."""
         document = await self._secrets.set(self._served.current.config, name, value, who)

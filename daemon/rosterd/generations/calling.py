@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from rosterd.generations import building
+from rosterd.generations import building, processing
 
 Event = dict[str, Any]
 
@@ -24,7 +24,7 @@ the longest it works in silence is putting a whole collection's segments togethe
 _LINE: Final = 2**22
 _GONE: Final = 10.0
 """Seconds for a process that was killed to be gone."""
-_LAST: Final = frozenset({"built", "unchanged", "aside", "refused", "later", "failed"})
+_LAST: Final = frozenset({"built", "unchanged", "aside", "refused", "later", "failed", "processed"})
 _ENVIRONMENT: Final = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
 
 
@@ -39,10 +39,24 @@ async def build(
     A process that dies or hangs gives {"event": "failed", "message"}. Nothing is raised but
     cancellation, which ends the process.
     """
+    return await _run("rosterd.generations.building", request, heard, silence)
+
+
+async def write(request: processing.Request, *, silence: float = SILENCE) -> Event:
+    """Write what the roster holds of a source: {"event": "processed", "bytes"}, or as `build`."""
+    return await _run("rosterd.generations.processing", request, lambda _: None, silence)
+
+
+async def _run(
+    module: str,
+    request: building.Request | processing.Request,
+    heard: Callable[[Event], None],
+    silence: float,
+) -> Event:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "rosterd.generations.building",
+        module,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,  # what Python prints there may hold values of records
@@ -78,7 +92,7 @@ async def end(process: asyncio.subprocess.Process) -> None:
 
 async def _listen(
     process: asyncio.subprocess.Process,
-    request: building.Request,
+    request: building.Request | processing.Request,
     heard: Callable[[Event], None],
     silence: float,
 ) -> Event:

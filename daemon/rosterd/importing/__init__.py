@@ -10,11 +10,11 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from rosterd import (
     disclosures,
@@ -27,10 +27,11 @@ from rosterd import (
     worlds,
 )
 from rosterd.generations import building, calling
-from rosterd.importing import fetching, holding, publishing, received, sources
+from rosterd.importing import byhand, fetching, holding, publishing, received, sources
 
 _RETRY: Final = (30.0, 120.0, 600.0)
 """Seconds until an import is tried again that failed for a reason which is not the delivery's."""
+_Result = TypeVar("_Result")
 _log = logging.getLogger(__name__)
 
 
@@ -99,6 +100,14 @@ class Importing:
             state=state,
             clock=clock,
         )
+        self.byhand = byhand.ByHand(
+            read=self.import_now,
+            served=served,
+            state=state,
+            secrets=secrets,
+            clock=clock,
+            allowed=limits.sources,
+        )
         self._fetching = None
         if secrets is not None:
             self._fetching = fetching.Fetching(
@@ -129,6 +138,7 @@ class Importing:
                 self.ticked = time.monotonic()
                 try:
                     pause = await self.look()
+                    await self.keep_processed()
                 except errors.TemporaryError as error:
                     _log.warning("imports wait: %s", error)
                     pause = self._limits.poll
@@ -142,7 +152,8 @@ class Importing:
             await self.close()
 
     async def close(self) -> None:
-        """End what is being fetched."""
+        """End what is being fetched, and what somebody asked for."""
+        await self.byhand.close()
         if self._fetching is not None:
             await self._fetching.close()
 
@@ -216,9 +227,17 @@ class Importing:
             raise errors.InputError(f"cannot import {name}: {reason}")
         watch = self._watches.setdefault(name, _Watch())
         imported = await self._import(source, sight, watch)
+        if imported is None and not sight.path.exists():
+            imported = await self._publishing.last(name)
         if imported is None:
             raise errors.TemporaryError(f"cannot import {name} yet: {watch.status.reason}")
         return imported
+
+    async def keep_processed(self) -> None:
+        """Write down what imports brought that are served now, for whoever asks later."""
+        for name in self._sources():
+            async with self._turn:  # so that the generation stays
+                await self._beating(self.received.process(name))
 
     # -- what is held, and what is old
 
@@ -332,6 +351,8 @@ class Importing:
     ) -> storage.Import | None:
         """Import one delivery; None when it turned out to be changing still."""
         async with self._turn:
+            if source.type != "directory" and not sight.path.exists():
+                return None  # whoever had the turn before has read it
             started, watch.status = self._clock(), Status("importing")
             digest, kept = "", None
 
@@ -361,7 +382,7 @@ class Importing:
         if self._fetching is not None and source.type != "directory":
             await self._fetching.read(source, imported)
 
-    async def _beating(self, work: Any) -> calling.Event:
+    async def _beating(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         """Wait for the import; the loop lives as long as it does, and it has its own deadline."""
         task = asyncio.ensure_future(work)
         try:
@@ -372,8 +393,7 @@ class Importing:
             if not task.done():
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-        event: calling.Event = task.result()
-        return event
+        return task.result()
 
     async def _request(
         self, source: documents.RosterSource, sight: sources.Sight

@@ -241,7 +241,8 @@ class Fetching:
         if source.mode == "delta" and pull.began is not None and recent:
             since = pull.began - OVERLAP
         shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(mode=0o700, parents=True)
+        for folder in (self._folder, work.parent, work):  # parents get no mode of their own
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         attempt = _Try(pull.place, now, since)
         (work / _STATE).write_text(attempt.text(), encoding="ascii")
         return attempt
@@ -296,18 +297,18 @@ class Fetching:
         self, source: documents.RosterSource, attempt: _Try, taken: str, *, stay: bool
     ) -> bool:
         """Two looks with the settle time between them, then the files, if they are other ones."""
-        endpoint = _endpoint(source, await self._secrets.of(source))
+        way = endpoint(source, await self._secrets.of(source))
         work = self._folder / source.name / "work"
-        wanted = _chosen(source, await self._asked(source, endpoint))
+        wanted = _chosen(source, await self._asked(source, way))
         # without its removals it was another delivery: it is fetched again when they may be
         told = sha256(f"{wanted}{' additions' if stay else ''}".encode()).hexdigest()
         if told == taken:
             await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
             return False
         await asyncio.sleep(source.settle.total_seconds())
-        if _chosen(source, await self._asked(source, endpoint)) != wanted:
+        if _chosen(source, await self._asked(source, way)) != wanted:
             raise errors.TemporaryError(
-                f"cannot fetch from {endpoint.host} yet: files still arrive there"
+                f"cannot fetch from {way.host} yet: files still arrive there"
             )
         making = work / "making"
         shutil.rmtree(making, ignore_errors=True)
@@ -315,7 +316,7 @@ class Fetching:
         data = [each for each in wanted if each.name.casefold().endswith((".csv", ".zip"))]
         watch = sftp.Watch(source.deadline.total_seconds())
         await self._blocking(
-            watch, lambda: sftp.fetch(endpoint, data, making, limit=self._most_bytes, watch=watch)
+            watch, lambda: sftp.fetch(way, data, making, limit=self._most_bytes, watch=watch)
         )
         (work / _STATE).write_text(replace(attempt, taken=told).text(), encoding="ascii")
         making.rename(work / "package")
@@ -362,7 +363,8 @@ def _place(source: documents.RosterSource) -> str:
     return sha256(repr(said).encode()).hexdigest()
 
 
-def _endpoint(source: documents.RosterSource, found: dict[str, str]) -> sftp.Endpoint:
+def endpoint(source: documents.RosterSource, found: dict[str, str]) -> sftp.Endpoint:
+    """How its server is reached; `found` are its secrets."""
     return sftp.Endpoint(
         host=source.host or "",
         port=source.port,

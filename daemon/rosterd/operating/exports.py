@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from rosterd import exporting, storage
+from rosterd import exporting, importing, sftp, storage
 from rosterd.operating import moments
 from rosterd.web import desk
 
@@ -15,6 +15,7 @@ class Exports:
 
     store: storage.Storage
     exports_loop: exporting.Exporting
+    imports_loop: importing.Importing
 
     async def exports(self, limit: int) -> Sequence[desk.Export]:
         """The newest first."""
@@ -31,14 +32,14 @@ class Exports:
         return await self.exports_loop.hand(application, form, who)
 
     async def test_target(self, target: str, who: str) -> desk.Tested:
-        """Sign in at a target as deliveries do."""
-        probe = await self.exports_loop.test(target, who)
-        return {
-            "target": target,
-            "server": probe.server,
-            "host_key": probe.host_key,
-            "steps": list(probe.steps),
-        }
+        """Sign in at a target as deliveries do, or at a source of that name as fetches do."""
+        if not self.exports_loop.has(target) and self.imports_loop.byhand.has(target):
+            return await self.test_source(target, who)
+        return _tested(target, await self.exports_loop.test(target, who))
+
+    async def test_source(self, source: str, who: str) -> desk.Tested:
+        """Sign in at a source as fetches do."""
+        return _tested(source, await self.imports_loop.byhand.test(source, who))
 
     async def secrets(self) -> Sequence[desk.Secret]:
         """Names, never values."""
@@ -56,6 +57,15 @@ class Exports:
     async def set_secret(self, name: str, value: str, who: str) -> str:
         """Keep a secret's value; gives the document it belongs to."""
         return await self.exports_loop.set_secret(name, value, who)
+
+
+def _tested(name: str, probe: sftp.Probe) -> desk.Tested:
+    return {
+        "target": name,
+        "server": probe.server,
+        "host_key": probe.host_key,
+        "steps": list(probe.steps),
+    }
 
 
 def _export(run: storage.Run) -> desk.Export:

@@ -24,8 +24,15 @@ class Rosters:
     async def imports(self, limit: int) -> Sequence[desk.Import]:
         """The newest first."""
         there = await self.imports_loop.received.there()
-        found = await self.store.run(lambda kept: kept.imports(limit))
-        return [_import(each, kept=(each.source, each.delivery) in there) for each in found]
+        processed = await self.imports_loop.received.processed_there()
+        return [
+            _import(
+                each,
+                kept=(each.source, each.delivery) in there,
+                processed=each.number in processed,
+            )
+            for each in await self.store.run(lambda kept: kept.imports(limit))
+        ]
 
     async def held_imports(self) -> Sequence[desk.HeldImport]:
         """By source."""
@@ -40,6 +47,18 @@ class Rosters:
     async def take_received(self, number: int, who: str) -> BinaryIO:
         """The delivery of an import as it was received, as a zip."""
         return await self.imports_loop.received.take(number, who)
+
+    async def take_processed(self, number: int, who: str) -> BinaryIO:
+        """What the roster held of the source after an import, as a zip."""
+        return await self.imports_loop.received.take(number, who, "processed")
+
+    async def import_now(self, source: str, who: str) -> desk.Import:
+        """Read a source now, on record; gives what became of it."""
+        imported = await self.imports_loop.byhand.run(source, who)
+        self.imports_loop.wake()
+        there = await self.imports_loop.received.there()
+        kept = (imported.source, imported.delivery) in there
+        return _import(imported, kept=kept, processed=False)
 
 
 def _held(each: storage.Held) -> desk.HeldImport:
@@ -67,7 +86,7 @@ def _moves(report: Mapping[str, Any]) -> list[desk.Moves]:
     return told
 
 
-def _import(each: storage.Import, *, kept: bool) -> desk.Import:
+def _import(each: storage.Import, *, kept: bool, processed: bool) -> desk.Import:
     files = _files(each.report)
     return {
         "number": each.number,
@@ -83,6 +102,7 @@ def _import(each: storage.Import, *, kept: bool) -> desk.Import:
         "warnings": _sum(files, "warnings"),
         "problem": each.problem,
         "kept": kept,
+        "processed": processed,
         "report": each.report or {},
     }
 

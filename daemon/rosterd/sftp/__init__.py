@@ -38,6 +38,7 @@ __all__ = [
     "find",
     "look",
     "probe",
+    "survey",
 ]
 
 Entry = fetching.Entry
@@ -148,6 +149,22 @@ def probe(endpoint: Endpoint, *, watch: Watch, publish: Publish = "posix-rename"
             host_key=sessions.fingerprint(transport.get_remote_server_key()),
             server=sessions.clean(str(transport.remote_version)),
             steps=tuple(steps),
+        )
+
+
+def survey(endpoint: Endpoint, *, watch: Watch) -> Probe:
+    """Sign in, enter the folder and list it, as a fetch does; nothing is written."""
+    with sessions.signed_in(endpoint, watch) as (session, transport):
+        found = fetching.entries(session, endpoint)
+        return Probe(
+            host_key=sessions.fingerprint(transport.get_remote_server_key()),
+            server=sessions.clean(str(transport.remote_version)),
+            steps=(
+                "the host key is pinned",
+                "signed in",
+                f"entered {endpoint.directory}",
+                f"listed it: {len(found)} regular files",
+            ),
         )
 
 

@@ -4,11 +4,12 @@ Only regular files of its folder are read, under plain names, never through a li
 than the caller allows whatever sizes the server tells, and none when something moved meanwhile.
 """
 
+import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import paramiko
 
@@ -38,8 +39,13 @@ def look(endpoint: Endpoint, *, watch: Watch) -> tuple[Entry, ...]:
     Raises errors.InputError, errors.TemporaryError.
     """
     with sessions.signed_in(endpoint, watch) as (session, _):
-        _enter(session, endpoint)
-        return _listed(session, endpoint)
+        return entries(session, endpoint)
+
+
+def entries(session: paramiko.SFTPClient, endpoint: Endpoint) -> tuple[Entry, ...]:
+    """The same in a session that is open; the folder is then the current one."""
+    _enter(session, endpoint)
+    return _listed(session, endpoint)
 
 
 def fetch(
@@ -110,7 +116,7 @@ def _copy(session: paramiko.SFTPClient, entry: Entry, to: Path, watch: Watch) ->
     if not stat.S_ISREG(session.lstat(entry.name).st_mode or 0):
         raise _MovedError("a file there became something else")
     size = 0
-    with session.open(entry.name, "rb") as source, to.open("xb") as file:
+    with session.open(entry.name, "rb") as source, _private(to) as file:
         source.prefetch(entry.size, max_concurrent_requests=_AHEAD)
         while piece := source.read(_PIECE):
             size += len(piece)
@@ -121,3 +127,9 @@ def _copy(session: paramiko.SFTPClient, entry: Entry, to: Path, watch: Watch) ->
             file.write(piece)
     if size != entry.size:
         raise _MovedError("a file there is shorter than the server says")
+
+
+def _private(path: Path) -> BinaryIO:
+    """A new file for its owner alone."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, 0o600), "wb")

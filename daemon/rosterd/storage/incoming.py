@@ -32,11 +32,11 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A delivery that is kept as it was received."""
+    """A delivery that is kept as it was received, or what the roster held after an import."""
 
     source: str
     delivery: str
-    """Digest that tells this delivery from another."""
+    """Digest that tells this delivery from another; `import-N` for what was processed."""
     file: str
     """Its file's name."""
     time: datetime

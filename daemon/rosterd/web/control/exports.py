@@ -28,6 +28,10 @@ async def _test(desk: desks.Desk, request: web.Request, who: str) -> object:
     return await desk.test_target(request.match_info["name"], who)
 
 
+async def _test_source(desk: desks.Desk, request: web.Request, who: str) -> object:
+    return await desk.test_source(request.match_info["name"], who)
+
+
 async def _secrets(desk: desks.Desk, request: web.Request, who: str) -> object:
     return {"secrets": list(await desk.secrets())}
 
@@ -47,6 +51,7 @@ ENDPOINTS: Final = (
         "POST", "/v1/applications/{name}/files", _hand_out, "operator", console=False
     ),
     endpoints.Endpoint("POST", "/v1/targets/{name}/test", _test, "operator", console=False),
+    endpoints.Endpoint("POST", "/v1/sources/{name}/test", _test_source, "operator", console=False),
     endpoints.Endpoint("GET", "/v1/secrets", _secrets, "operator", console=False),
     endpoints.Endpoint("PUT", "/v1/secrets/{name}", _set_secret, "operator", console=False),
 )

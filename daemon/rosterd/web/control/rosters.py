@@ -26,10 +26,22 @@ async def _release(desk: desks.Desk, request: web.Request, who: str) -> object:
 
 
 async def _received(desk: desks.Desk, request: web.Request, who: str) -> object:
+    return endpoints.Download(await desk.take_received(_number(request), who))
+
+
+async def _processed(desk: desks.Desk, request: web.Request, who: str) -> object:
+    return endpoints.Download(await desk.take_processed(_number(request), who))
+
+
+async def _import(desk: desks.Desk, request: web.Request, who: str) -> object:
+    return await desk.import_now(request.match_info["name"], who)
+
+
+def _number(request: web.Request) -> int:
     number = request.match_info["number"]
     if not (number.isascii() and number.isdigit() and len(number) < 16):
         raise errors.InputError("an import has a whole number; `rosterd roster imports` lists it")
-    return endpoints.Download(await desk.take_received(int(number), who))
+    return int(number)
 
 
 ENDPOINTS: Final = (
@@ -39,4 +51,8 @@ ENDPOINTS: Final = (
     endpoints.Endpoint(
         "POST", "/v1/imports/{number}/received", _received, "operator", console=False
     ),
+    endpoints.Endpoint(
+        "POST", "/v1/imports/{number}/processed", _processed, "operator", console=False
+    ),
+    endpoints.Endpoint("POST", "/v1/sources/{name}/import", _import, "operator", console=False),
 )

@@ -23,7 +23,7 @@ class Export(TypedDict):
 
 
 class Tested(TypedDict):
-    """What a test of an SFTP target met."""
+    """What a test of an SFTP target or source met."""
 
     target: str
     server: str
@@ -57,6 +57,10 @@ class Exports(Protocol):
 
     async def hand_out(self, application: str, form: str, who: str) -> BinaryIO:
         """A zip of its files in one form, on record under `who`; the caller closes it."""
+        ...
+
+    async def test_source(self, source: str, who: str) -> Tested:
+        """Sign in at a source and look into its folder; a disabled one too."""
         ...
 
     async def test_target(self, target: str, who: str) -> Tested:

@@ -21,6 +21,8 @@ class Import(TypedDict):
     problem: str
     kept: bool
     """Whether what was received can still be taken out."""
+    processed: bool
+    """Whether what the roster held after it can be taken out."""
     report: NotRequired[Mapping[str, Any]]
 
 
@@ -71,4 +73,12 @@ class Rosters(Protocol):
 
     async def take_received(self, number: int, who: str) -> BinaryIO:
         """The delivery of an import as it was received, as a zip; that is on record."""
+        ...
+
+    async def take_processed(self, number: int, who: str) -> BinaryIO:
+        """What the roster held of the source after an import, as a zip; that is on record."""
+        ...
+
+    async def import_now(self, source: str, who: str) -> Import:
+        """Read a source now, on record; gives what became of it."""
         ...
