@@ -223,11 +223,21 @@ def test_a_page_escapes_what_anybody_could_have_typed() -> None:
 def test_a_cell_that_a_spreadsheet_would_run_is_text() -> None:
     notes = [
         chain.Note("revealed", actor, "math", NOON)
-        for actor in ("=1+1", "+1", "-1", "@x", "\uff1d1", "\t=1", "fine")
+        for actor in ("=1+1", "+1", "-1", "@x", "\uff1d1", "\t=1", " \xa0=1", "fine")
     ]
     actors = [line.split('","')[3] for line in sheets.sheet(report(records(*notes))).splitlines()]
 
-    assert actors == ["actor", "'=1+1", "'+1", "'-1", "'@x", "'\uff1d1", "'\t=1", "fine"]
+    assert actors == [
+        "actor",
+        "'=1+1",
+        "'+1",
+        "'-1",
+        "'@x",
+        "'\uff1d1",
+        "'\t=1",
+        "' \xa0=1",
+        "fine",
+    ]
 
 
 def test_a_record_is_shown_whole_with_its_plan_apart() -> None:

@@ -163,5 +163,6 @@ def head(place: tuple[int, str]) -> str:
 
 
 def _safe(cell: str) -> str:
-    first = unicodedata.normalize("NFKC", cell[:1])  # a full-width = is one too
-    return f"'{cell}" if first in _FORMULA else cell
+    # a full-width = is one too, and some programs pass over the spaces in front
+    first = {unicodedata.normalize("NFKC", text[:1]) for text in (cell, cell.lstrip())}
+    return f"'{cell}" if first & _FORMULA else cell
