@@ -18,6 +18,7 @@ from rosterd import (
     vault,
     worlds,
 )
+from rosterd.importing import watches
 from tests.integration import configs_in_git
 
 NOON = datetime(2026, 10, 5, 12, 0, tzinfo=UTC)
@@ -60,7 +61,7 @@ class Machine:
                     return
                 await asyncio.sleep(0.02)
 
-    def status(self, name: str = "sis") -> importing.Status:
+    def status(self, name: str = "sis") -> watches.Status:
         return self.loop.statuses()[name]
 
     def users(self) -> set[str]:

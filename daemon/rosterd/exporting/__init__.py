@@ -27,7 +27,7 @@ from rosterd import (
     storage,
     worlds,
 )
-from rosterd.exporting import delivering, handing, owing
+from rosterd.exporting import delivering, handing, meeting, owing
 
 __all__ = ["Exporting"]
 
@@ -130,7 +130,7 @@ class Exporting:
         delivery to the same target is underway.
         """
         world = self._served.current
-        document = delivering.wanted(world, target)
+        document = meeting.wanted(world, target)
         if target in self._underway:
             raise errors.TemporaryError(f"cannot deliver to {target}: a delivery is underway")
         now = self._clock()
@@ -204,7 +204,7 @@ class Exporting:
             self._deliveries.unmet.clear()  # whoever is still held finds out anew
             await owing.forget_bases(self._state, world.config.targets.values())
         for one in self._underway.values():
-            if not delivering.same_grant(one.world, world, one.target):
+            if not meeting.same_grant(one.world, world, one.target):
                 one.underway.cut("the application's grant or the target changed")
         targets = {name: one for name, one in world.config.targets.items() if one.enabled}
         timezone = world.config.repository.timezone

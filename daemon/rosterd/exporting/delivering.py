@@ -7,7 +7,6 @@ again, since what was taken away must not leave because it was late.
 """
 
 import asyncio
-import contextlib
 import functools
 import logging
 import shutil
@@ -220,7 +219,7 @@ class Deliveries:
                 if delta is not None and delta.empty:
                     return _Made(world, target, None, None)
                 picture = world.picture(target.application, target.export.version)
-                template, given = template_of(world, target), (target, slot, folder)
+                template, given = meeting.template_of(world, target), (target, slot, folder)
                 build = (
                     functools.partial(bundles.build, picture, *given, delta=delta, noted=noted)
                     if template is None
@@ -229,7 +228,7 @@ class Deliveries:
                 bundle = await self._cuttable(
                     underway, functools.partial(build, stopped=underway.stopped)
                 )
-                if same_grant(world, self._served.current, target):
+                if meeting.same_grant(world, self._served.current, target):
                     base = standing.after(world, target, slot, noted, before)
                     return _Made(world, target, bundle, base, delta)
 
@@ -289,7 +288,7 @@ class Deliveries:
         world = self._served.current
         if world.config is None or world.generation is None:
             raise errors.TemporaryError("cannot deliver before there are a config and a roster")
-        return world, wanted(world, name)
+        return world, meeting.wanted(world, name)
 
     # -- threads and records
 
@@ -319,21 +318,6 @@ def _threads() -> futures.ThreadPoolExecutor:
     return futures.ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="export")
 
 
-def wanted(world: worlds.World, name: str) -> documents.SftpTarget:
-    """The target of that name, if something may leave there. Raises errors.InputError."""
-    target = world.config.targets.get(name) if world.config is not None else None
-    if target is None:
-        raise errors.InputError(f"cannot deliver to {name}: there is no such SFTP target")
-    if not target.enabled:
-        raise errors.InputError(f"cannot deliver to {name}: its document says enabled: false")
-    suspended = world.config.repository.suspended if world.config is not None else None
-    if suspended is not None:
-        raise errors.InputError(
-            f"cannot deliver to {name}: exports are suspended by rosterd.yaml ({suspended.reason})"
-        )
-    return target
-
-
 def _source(world: worlds.World, target: documents.SftpTarget) -> dict[str, Any]:
     """Where a run's files come from: a held application is delivered what it is served."""
     source = world.of(target.application)
@@ -343,31 +327,6 @@ def _source(world: worlds.World, target: documents.SftpTarget) -> dict[str, Any]
         "commit": source.commit or "",
         "generation": number,
     }
-
-
-def template_of(
-    world: worlds.World, target: documents.SftpTarget
-) -> documents.ExportTemplate | None:
-    """The custom template of a target; None for the standard's own forms."""
-    name = target.export.custom
-    return world.config.templates[name] if name is not None and world.config is not None else None
-
-
-def same_grant(held: worlds.World, now: worlds.World, target: documents.SftpTarget) -> bool:
-    """Whether the config of `now`, on its day, lets the same leave for the same place as the one
-    held.
-    """
-    if held is now:
-        return True
-    with contextlib.suppress(errors.InputError):
-        name = target.application
-        return (
-            wanted(now, target.name) == target
-            and held.grant(name) == now.grant(name)
-            and now.view(name).refusal is None
-            and template_of(held, target) == template_of(now, target)
-        )
-    return False
 
 
 def _is_old_news(

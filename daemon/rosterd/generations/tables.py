@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import orjson
 from pyroaring import BitMap
 
-from rosterd.generations import columns, layout, linking, mapped, segments
+from rosterd.generations import columns, edges, layout, linking, mapped, segments
 from rosterd.oneroster.csv import rows
 
 Record = dict[str, Any]
@@ -75,7 +75,7 @@ class Table:
         self._raw = {
             field: mapped.copied("I", former, f"raw:{field}") for field, _ in self._singles
         }
-        self._raws = {field: _lists(former, field) for field, _ in self._lists}
+        self._raws = {field: edges.delivered(former, field) for field, _ in self._lists}
         found = {**others, name: self}  # a user's agents are users
         self._single_members = [
             ("sourcedId" if name == "demographics" else field, raw, found[target].index.get)
@@ -256,35 +256,31 @@ class Table:
             self.changed[row] = number
 
     def _judge(self, notes: Notes) -> None:
-        good = bytes(self.wanted)
-        for field, target in self._singles:
-            if (self.name, field) not in linking.REQUIRED:
-                continue
-            raw = self._raw[field]
-            alive = linking.alive(raw, self._lookup(target))
-            if (self.name, field) in linking.MAY_LACK:
-                absent = linking.without(b"\1" * len(raw), linking.present(raw))
-                alive = linking.either(alive, absent)
-            self._note(linking.without(self.wanted, alive), field, "dangling-reference", notes)
-            good = linking.both(good, alive)
-        for field, target in self._lists:
-            if (self.name, field) not in linking.REQUIRED:
-                continue
-            found, raws = self._lookup(target), self._raws[field]
-            may_lack = (self.name, field) in linking.MAY_LACK
-            alive = bytes(
-                any(map(found.__getitem__, raw)) or (may_lack and not raw)
-                for raw in map(raws.of, range(len(self.ids)))
-            )
-            self._note(linking.without(self.wanted, alive), field, "dangling-reference", notes)
-            good = linking.both(good, alive)
+        good: linking.Flags = bytes(self.wanted)
+        for field, target in (*self._singles, *self._lists):
+            if (self.name, field) in linking.REQUIRED:
+                alive = self._reaching(field, target)
+                lost = linking.rows_of(linking.without(self.wanted, alive))
+                self._note(lost, field, "dangling-reference", notes)
+                good = linking.both(good, alive)
         self.status[:] = linking.statuses(self.wanted, good)
+
+    def _reaching(self, field: str, target: str) -> linking.Flags:
+        """Rows whose required reference leads to an active row, or may lack and does."""
+        found, may_lack = self._lookup(target), (self.name, field) in linking.MAY_LACK
+        if field in self._raw:
+            raw = self._raw[field]
+            alive = linking.alive(raw, found)
+            absent = linking.without(b"\1" * len(raw), linking.present(raw))
+            return linking.either(alive, absent) if may_lack else alive
+        raws = map(self._raws[field].of, range(len(self.ids)))
+        return bytes(any(map(found.__getitem__, raw)) or (may_lack and not raw) for raw in raws)
 
     def _lookup(self, target: str) -> bytes:
         return linking.lookup(self._others[target].active())
 
-    def _note(self, flags: linking.Flags, field: str, code: str, notes: Notes) -> None:
-        for row in linking.rows_of(flags):
+    def _note(self, lost: Iterable[int], field: str, code: str, notes: Notes) -> None:
+        for row in lost:
             if self.lines[row]:
                 notes.row(self.name, self.lines[row], code, field)
 
@@ -302,17 +298,14 @@ class Table:
             lost = linking.without(linking.both(linking.present(raw), active), alive)
             if any(lost):
                 dangling.update(linking.rows_of(lost))
-                self._note(lost, field, "dangling-left-out", notes)
+                self._note(linking.rows_of(lost), field, "dangling-left-out", notes)
             self._alive[field] = alive
             self._edges[field] = linking.single_edges(raw, alive)
         for field, target in self._lists:
             found, raws = self._lookup(target), self._raws[field]
-            lost_rows, edges = linking.list_edges(raws, found, active)
+            lost_rows, self._edges[field] = linking.list_edges(raws, found, active)
             dangling.update(lost_rows)
-            for row in lost_rows:
-                if self.lines[row]:
-                    notes.row(self.name, self.lines[row], "dangling-left-out", field)
-            self._edges[field] = edges
+            self._note(lost_rows, field, "dangling-left-out", notes)
         for row in (dangling | self.pruned) & BitMap(linking.rows_of(active)):
             if row in self.written:
                 if row in dangling:
@@ -326,11 +319,7 @@ class Table:
         former = self.former
         if former is None or row >= former.rows or not self.before[row]:
             return False
-        for field, (starts, ends) in self._edges.items():
-            was = former.relation(f"starts:{field}", f"targets:{field}")
-            if list(was.of(row)) != list(ends[starts[row] : starts[row + 1]]):
-                return False
-        return True
+        return edges.same(former, row, self._edges)
 
     def _repair(self, row: int, number: int) -> None:
         """Render a row as it is now: without the references that are not active."""
@@ -390,38 +379,18 @@ class Table:
         size, sections = layout.write_arrays(self.folder / f"{self.name}.arrays", arrays)
         return layout.Table(len(self.ids), sum(active), size, names, sections)
 
-    def _link_arrays(self) -> dict[str, Any]:
-        arrays: dict[str, Any] = {}
+    def _link_arrays(self) -> edges.Arrays:
+        arrays = edges.forward(self._edges)
         for field, target in self._singles:
-            raw, rows_there = self._raw[field], len(self._others[target].ids)
-            inverse_starts, inverse = linking.single_inverse(raw, self._alive[field], rows_there)
-            arrays |= {
-                f"raw:{field}": raw,
-                f"inverse starts:{field}": inverse_starts,
-                f"inverse:{field}": inverse,
-            }
+            there = len(self._others[target].ids)
+            arrays |= edges.single(field, self._raw[field], self._alive[field], there)
         for field, target in self._lists:
-            starts, raws = self._raws[field].arrays(len(self.ids))
-            arrays |= {f"raw starts:{field}": starts, f"raw targets:{field}": raws}
-            inverse_starts, inverse = linking.inverse(
-                *self._edges[field], len(self._others[target].ids)
-            )
-            arrays |= {f"inverse starts:{field}": inverse_starts, f"inverse:{field}": inverse}
-        for field, (starts, ends) in self._edges.items():
-            arrays |= {f"starts:{field}": starts, f"targets:{field}": ends}
+            there = len(self._others[target].ids)
+            arrays |= edges.listed(field, self._raws[field], len(self.ids), self._edges, there)
         if self.name == "enrollments":
-            users = self._raw["user"]  # an active enrollment has an active user
-            members = map(users.__getitem__, arrays["inverse:class"])
-            arrays["class users"] = array("I", map((-linking.SHIFT).__add__, members))
+            arrays["class users"] = edges.class_users(arrays["inverse:class"], self._raw["user"])
         return arrays
 
     def abandon(self) -> None:
         """Let go of the files of a build that failed."""
         self.segments.abandon()
-
-
-def _lists(former: mapped.Table | None, field: str) -> linking.Lists:
-    if former is None:
-        return linking.Lists(array("I", [0]), array("I"))
-    relation = former.relation(f"raw starts:{field}", f"raw targets:{field}")
-    return linking.Lists(relation.starts, relation.targets)
