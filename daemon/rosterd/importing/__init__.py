@@ -11,10 +11,10 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, TypeVar
 
 from rosterd import (
     disclosures,
@@ -26,41 +26,11 @@ from rosterd import (
     storage,
     worlds,
 )
-from rosterd.generations import building, calling
-from rosterd.importing import byhand, fetching, holding, publishing, received, sources
+from rosterd.generations import calling
+from rosterd.importing import byhand, fetching, holding, publishing, received, sources, watches
 
-_RETRY: Final = (30.0, 120.0, 600.0)
-"""Seconds until an import is tried again that failed for a reason which is not the delivery's."""
 _Result = TypeVar("_Result")
 _log = logging.getLogger(__name__)
-
-
-State = Literal["waiting", "importing", "current", "held", "refused", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How a source is. `state` is one of waiting, importing, current, held, refused, failed."""
-
-    state: State
-    reason: str = ""
-    stale: str = ""
-    """Since when nothing was read, when that is too long ago."""
-    paused: bool = False
-    """Whether its document says that nothing is read today."""
-
-
-@dataclass(slots=True)
-class _Watch:
-    """What is remembered of a source between two passes; losing it costs one look more."""
-
-    sight: sources.Sight | None = None
-    since: float = 0.0
-    handled: tuple[sources.Sight, bool] | None = None
-    """What was read, and whether without its removals."""
-    failures: int = 0
-    retry: float = 0.0
-    status: Status = Status("waiting", "nothing was seen yet")
 
 
 class Importing:
@@ -89,7 +59,7 @@ class Importing:
         self._monotonic = monotonic
         self._turn = asyncio.Lock()
         self._wake = asyncio.Event()
-        self._watches: dict[str, _Watch] = {}
+        self._watches: dict[str, watches.Watch] = {}
         self._publishing = publishing.Publishing(
             folder=folder, served=served, state=state, clock=clock, watch=watch
         )
@@ -169,10 +139,10 @@ class Importing:
             if source.type == "directory" and source.directory is not None
         ]
 
-    def statuses(self) -> Mapping[str, Status]:
+    def statuses(self) -> Mapping[str, watches.Status]:
         """Source -> how it is."""
         found = {
-            name: self._watches[name].status if name in self._watches else _Watch().status
+            name: self._watches[name].status if name in self._watches else watches.UNSEEN
             for name in self._sources()
         }
         return {
@@ -189,15 +159,15 @@ class Importing:
         pause = self._limits.poll
         await self._let_go()
         for name, source in self._sources().items():
-            watch = self._watches.setdefault(name, _Watch())
+            watch = self._watches.setdefault(name, watches.Watch())
             before = watch.status
             try:
                 later = await self._consider(source, watch)
             except errors.InputError as error:
-                watch.status = Status("waiting", str(error))
+                watch.status = watches.Status("waiting", str(error))
                 later = None
             except OSError as error:  # the machine's: no process, no space
-                watch.status = Status("failed", f"cannot import: {error.strerror}")
+                watch.status = watches.Status("failed", f"cannot import: {error.strerror}")
                 later = None
             if watch.status.state == "waiting" and watch.status != before:
                 _log.info("source %s waits: %s", name, watch.status.reason)
@@ -225,7 +195,7 @@ class Importing:
             sight, reason = await self._fetched_now(source), "nothing new lies there"
         if sight is None:
             raise errors.InputError(f"cannot import {name}: {reason}")
-        watch = self._watches.setdefault(name, _Watch())
+        watch = self._watches.setdefault(name, watches.Watch())
         imported = await self._import(source, sight, watch)
         if imported is None and not sight.path.exists():
             imported = await self._publishing.last(name)
@@ -255,7 +225,7 @@ class Importing:
                 elif source is not None and last is not None:
                     await self._concluded(source, last)
                     if watch is not None:
-                        watch.status = Status("current")
+                        watch.status = watches.Status("current")
             if before - after:
                 await self._clean()
 
@@ -290,11 +260,11 @@ class Importing:
             world = await self._served.wait(world)
             self._wake.set()
 
-    async def _consider(self, source: documents.RosterSource, watch: _Watch) -> float | None:
+    async def _consider(self, source: documents.RosterSource, watch: watches.Watch) -> float | None:
         """Import from a source if its delivery is due; gives the seconds until it may be."""
         now, today = self._monotonic(), self._publishing.today()
         if reason := holding.paused(source, today):
-            watch.status = Status("waiting", reason, paused=True)
+            watch.status = watches.Status("waiting", reason, paused=True)
             return None
         stay = holding.additions_only(source, today)
         if source.type == "directory":
@@ -310,7 +280,7 @@ class Importing:
             return None
         left = watch.since + source.settle.total_seconds() - now
         if left > 0 and source.type == "directory":
-            watch.status = Status("waiting", "the delivery has not settled yet")
+            watch.status = watches.Status("waiting", "the delivery has not settled yet")
             return left
         if watch.failures and watch.retry > now:
             return watch.retry - now
@@ -319,16 +289,16 @@ class Importing:
             return None
         return max(0.0, watch.retry - self._monotonic())
 
-    def _tell_absent(self, source: documents.RosterSource, watch: _Watch, reason: str) -> None:
-        """What a source is while nothing lies there; of one that is asked, nothing new is fine."""
+    def _tell_absent(
+        self, source: documents.RosterSource, watch: watches.Watch, reason: str
+    ) -> None:
+        """What a source is while nothing lies there."""
         if source.type == "directory":
-            watch.status = Status("waiting", reason)
+            watch.status = watches.Status("waiting", reason)
         elif self._fetching is not None and self._fetching.failing(source.name):
-            watch.status = Status("failed", reason)
-        elif watch.status.state == "failed":
-            watch.status = Status("current")
-        elif reason and watch.status.state == "waiting":
-            watch.status = Status("waiting", reason)
+            watch.status = watches.Status("failed", reason)
+        else:
+            watch.absent(reason)
 
     async def _fetched(
         self, source: documents.RosterSource, *, stay: bool
@@ -347,13 +317,13 @@ class Importing:
     # -- an import
 
     async def _import(
-        self, source: documents.RosterSource, sight: sources.Sight, watch: _Watch
+        self, source: documents.RosterSource, sight: sources.Sight, watch: watches.Watch
     ) -> storage.Import | None:
         """Import one delivery; None when it turned out to be changing still."""
         async with self._turn:
             if source.type != "directory" and not sight.path.exists():
                 return None  # whoever had the turn before has read it
-            started, watch.status = self._clock(), Status("importing")
+            started, watch.status = self._clock(), watches.Status("importing")
             digest, kept = "", None
 
             def heard(event: calling.Event) -> None:
@@ -362,20 +332,20 @@ class Importing:
                 kept = event if event["event"] == "kept" else kept
                 self.ticked = time.monotonic()
 
-            request = await self._request(source, sight)
+            request = await self._publishing.request(
+                source, sight, limit=self._limits.max_bytes, keep=self.received.folder
+            )
             event = await self._beating(calling.build(request, heard))
             digest = str(event.get("digest", digest))
             if kept is not None:
                 await self.received.note(source.name, digest, kept["file"], kept["bytes"])
             if event["event"] == "later":
-                watch.status = Status("waiting", str(event["message"]))
-                watch.sight = None  # its settling begins anew
-                watch.retry = self._monotonic()
+                watch.changing(str(event["message"]), self._monotonic())
                 return None
             imported = await self._publishing.conclude(source, digest, started, event)
             await self._concluded(source, imported)
             await self._clean()
-        self._remember(watch, sight, imported, stay=request.additions_only)
+        watch.concluded(sight, imported, self._monotonic(), stay=request.additions_only)
         return imported
 
     async def _concluded(self, source: documents.RosterSource, imported: storage.Import) -> None:
@@ -394,49 +364,6 @@ class Importing:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
         return task.result()
-
-    async def _request(
-        self, source: documents.RosterSource, sight: sources.Sight
-    ) -> building.Request:
-        world = self._served.current
-        served = world.generation if isinstance(world.generation, generations.Generation) else None
-        last = await self._state.run(lambda store: store.last_import(source.name))
-        published = await self._state.run(lambda store: store.publications())
-        known = served.contents.deliveries.get(source.name) if served is not None else None
-        if known is not None and last is not None and last.state == "unchanged":
-            known = last.delivery
-        held = await self._publishing.held(source.name)
-        on_it = held is not None and served is not None and held.former == served.name
-        return building.Request(
-            number=max(published, default=0) + 1,
-            folder=str(self._folder.resolve()),
-            former=served.name if served is not None else None,
-            source=source.name,
-            sources=tuple(sorted(world.config.sources)) if world.config is not None else (),
-            delivery=str(sight.path),
-            limit=self._limits.max_bytes,
-            known=known,
-            default_mode=source.manifest.default if source.manifest is not None else None,
-            seen=sight.files,
-            aside=held.delivery if held is not None and on_it else None,
-            additions_only=holding.additions_only(source, self._publishing.today()),
-            keep=str(self.received.folder.resolve()),
-            beside=str(sight.beside) if sight.beside is not None else None,
-        )
-
-    def _remember(
-        self, watch: _Watch, sight: sources.Sight, imported: storage.Import, *, stay: bool
-    ) -> None:
-        if imported.state == "failed":
-            pause = _RETRY[min(watch.failures, len(_RETRY) - 1)]
-            watch.failures += 1
-            watch.retry = self._monotonic() + pause
-            watch.status = Status("failed", imported.problem)
-            return
-        watch.handled, watch.failures = (sight, stay), 0
-        fine, state = imported.state in publishing.FINE, imported.state
-        told: State = "held" if state == "held" else "refused"
-        watch.status = Status("current") if fine else Status(told, imported.problem)
 
     async def _clean(self) -> None:
         """The served one stays, and those that an application is kept at; of others only names go

@@ -1,4 +1,4 @@
-"""What becomes of an import once it is built: served, held, or on record as what went wrong."""
+"""What an import is built on, and what becomes of it then: served, held, or on record as what went wrong."""
 
 import asyncio
 import logging
@@ -18,8 +18,8 @@ from rosterd import (
     storage,
     worlds,
 )
-from rosterd.generations import calling
-from rosterd.importing import holding
+from rosterd.generations import building, calling
+from rosterd.importing import holding, sources
 
 FINE: Final = ("imported", "unchanged")
 
@@ -50,6 +50,38 @@ class Publishing:
         config = self._served.current.config
         zone = ZoneInfo(config.repository.timezone if config is not None else "UTC")
         return self._clock().astimezone(zone).date()
+
+    async def request(
+        self, source: documents.RosterSource, sight: sources.Sight, *, limit: int, keep: Path
+    ) -> building.Request:
+        """What is to be built of what was seen, on what is served now; `limit` bounds its bytes,
+        and `keep` is the folder for what is kept as received.
+        """
+        world = self._served.current
+        served = world.generation if isinstance(world.generation, generations.Generation) else None
+        last = await self._state.run(lambda store: store.last_import(source.name))
+        published = await self._state.run(lambda store: store.publications())
+        known = served.contents.deliveries.get(source.name) if served is not None else None
+        if known is not None and last is not None and last.state == "unchanged":
+            known = last.delivery
+        held = await self.held(source.name)
+        on_it = held is not None and served is not None and held.former == served.name
+        return building.Request(
+            number=max(published, default=0) + 1,
+            folder=str(self._folder.resolve()),
+            former=served.name if served is not None else None,
+            source=source.name,
+            sources=tuple(sorted(world.config.sources)) if world.config is not None else (),
+            delivery=str(sight.path),
+            limit=limit,
+            known=known,
+            default_mode=source.manifest.default if source.manifest is not None else None,
+            seen=sight.files,
+            aside=held.delivery if held is not None and on_it else None,
+            additions_only=holding.additions_only(source, self.today()),
+            keep=str(keep.resolve()),
+            beside=str(sight.beside) if sight.beside is not None else None,
+        )
 
     async def conclude(
         self,
