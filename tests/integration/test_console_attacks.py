@@ -341,9 +341,9 @@ async def test_what_fails_is_said_without_what_it_was_about(
 class Chained(operators_desk.Desk):
     """A desk with a long chain of records, of which few are letters."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, **more: Any) -> None:
         super().__init__()
-        self.number, self.read = number, 0
+        self.number, self.more, self.read = number, more, 0
 
     async def head(self) -> desk.Head:
         return {"number": self.number, "head": f"sha256:{'f' * 64}"}
@@ -352,9 +352,10 @@ class Chained(operators_desk.Desk):
         self.read += limit
         found: list[desk.Record] = []
         for number in range(after + 1, min(after + limit, self.number) + 1):
-            kind = "mailed" if number % 1000 == 0 else "looked"
-            entry = {"v": 1, "number": number, "kind": kind, "actor": "grace", "what": "find",
-                     "subject": "math-galaxy", "time": operators_desk.NOW}  # fmt: skip
+            kind = "mailed" if number % 1000 == 0 else self.more.get("kind", "looked")
+            entry = {"v": 1, "number": number, "actor": "grace", "what": "find",
+                     "subject": "math-galaxy", "time": operators_desk.NOW, **self.more,
+                     "kind": kind}  # fmt: skip
             found.append(
                 {"number": number, "kind": kind, "time": operators_desk.NOW, "previous": "0" * 64,
                  "head": "f" * 64, "entry": base64.b64encode(orjson.dumps(entry)).decode()}
@@ -381,6 +382,37 @@ async def test_a_long_record_is_looked_through_within_bounds_and_says_where_it_e
         status, _, text = await answer(session, "GET", "/audit")
         assert made.read <= 1_000
         assert "rosterd audit log" not in text
+
+
+def planned(documents: int) -> dict[str, Any]:
+    """The plan of a commit that touches so many documents, each in as many fields."""
+    return {
+        "warnings": [{"subject": "x", "text": "y"}] * documents,
+        "changes": [
+            {"action": "changed", "kind": "Permission", "name": "x", "narrowing": False,
+             "fields": [{"field": "f", "old": "a", "new": "b"}] * (documents if number < 3 else 1)}
+            for number in range(documents)
+        ],
+        "exposure": [
+            {"application": "x", "state": "changed", "levels": {}, "fields": {},
+             "collections": {"users": {"gained": "<10", "lost": 0}}}
+        ] * documents,
+    }  # fmt: skip
+
+
+async def test_a_commit_of_everything_is_told_within_a_page(tmp_path: Path) -> None:
+    """Each adds its lines to a page that is made while vendors wait; the commands tell all."""
+    lengths = []
+    for documents in (100, 1_000):
+        made = Chained(1, kind="applied", plan="x", planned=planned(documents))
+        async with on_console(tmp_path, made) as session:
+            await test_console.signed_in(session, VIEWER)
+            status, _, text = await answer(session, "GET", "/history")
+        assert status == 200
+        assert "rosterd audit show 1" in text
+        lengths.append(len(text))
+    assert abs(lengths[1] - lengths[0]) < 200
+    assert lengths[1] < 200_000
 
 
 # ---------------------------------------------------------------- sessions

@@ -132,9 +132,12 @@ def find(events: Iterable[Event], name: str) -> list[Event]:
 
 def shown(value: object) -> str:
     """Text for a terminal or a page: without control and format characters."""
+    text = str(value)
+    if text.isprintable():  # nearly all there is, and a hundred times as quick
+        return text
     return "".join(
         "�" if unicodedata.category(char) in {"Cc", "Cf", "Cs"} and char not in "\n\t" else char
-        for char in str(value)
+        for char in text
     )
 
 

@@ -12,6 +12,8 @@ from rosterd.web import desk
 from rosterd.web.console import pages
 
 _CHANGES: Final = 10
+_LINES: Final = 40
+"""Documents, fields, applications and warnings that are shown of one plan."""
 _LISTED: Final = 50
 _BLOCK: Final = 1_000
 _DEEPEST: Final = 20_000
@@ -24,16 +26,21 @@ async def _history(asked: pages.Asked) -> pages.Context:
     every = await newest(asked.desk, offset + _CHANGES + 1, ("applied", "rewritten"))
     shown = every[offset : offset + _CHANGES]
     return {
-        "changes": [(each, planned.read(each.content)) for each in shown],
+        "changes": await asyncio.to_thread(_planned, shown),
         "offset": offset,
         "older": len(every) > offset + _CHANGES,
         "newer": max(0, offset - _CHANGES) if offset else None,
         "step": _CHANGES,
+        "most": _LINES,
         "rule": status["review"]["words"],
         "requests": status["requests"],
         "repository": status["repository"],
         "guards": status["guards"],
     }
+
+
+def _planned(shown: Sequence[events.Event]) -> list[tuple[events.Event, planned.Planned | None]]:
+    return [(each, planned.read(each.content)) for each in shown]
 
 
 async def _audit(asked: pages.Asked) -> pages.Context:

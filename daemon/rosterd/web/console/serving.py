@@ -138,7 +138,7 @@ class Console:
                 return control.json(error.status, {"error": error.reason})
             if isinstance(error, web.HTTPMove):
                 return web.Response(status=error.status, headers={"Location": str(error.location)})
-            return self._refusal(request, error.status, error.reason)
+            return await self._refusal(request, error.status, error.reason)
 
     def _operator(self, request: web.Request) -> operators.Operator | None:
         if _by_token(request):
@@ -258,7 +258,7 @@ class Console:
         if not who.may(page.role):
             raise web.HTTPForbidden(reason=f"this takes the role {page.role}")
         context = await self._answered(page, request, who)
-        return self._shown(request, page.template, 200, page.under or page.path, context)
+        return await self._shown(request, page.template, 200, page.under or page.path, context)
 
     async def _answered(
         self, page: pages.Page, request: web.Request, who: operators.Operator
@@ -295,11 +295,11 @@ class Console:
             posted=posted,
         )
 
-    def _refusal(self, request: web.Request, status: int, reason: str) -> web.Response:
+    async def _refusal(self, request: web.Request, status: int, reason: str) -> web.Response:
         context = {"status": status, "reason": reason}
-        return self._shown(request, "refused.html", status, "", context)
+        return await self._shown(request, "refused.html", status, "", context)
 
-    def _shown(
+    async def _shown(
         self, request: web.Request, template: str, status: int, here: str, context: pages.Context
     ) -> web.Response:
         who = self._operator(request)
@@ -313,7 +313,9 @@ class Console:
             "now": self._desk.status()["now"],
             "version": self._desk.status()["version"],
         }
-        text = self._templates.get_template(template).render({**known, **context})
+        # on another thread: a page of many lines would keep vendors waiting
+        drawn = self._templates.get_template(template)
+        text = await asyncio.to_thread(drawn.render, {**known, **context})
         return web.Response(status=status, text=text, content_type="text/html")
 
 
