@@ -5,70 +5,32 @@ what is served stays what two people vouched for, and the loop goes on judging w
 """
 
 import asyncio
-import dataclasses
 import json
-import logging
-import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rosterd import reconciling, statements
-from rosterd.git import chunks, clones
+from rosterd import reconciling
+from rosterd.git import chunks
+from tests.integration import besieged
 from tests.integration import configs_in_git as texts
 from tests.integration import git_repositories as repositories
-from tests.integration.test_reconciling import MATH, WIDER, Place
-
-Files = Mapping[str, str | bytes | None]
-
-REPOSITORY = texts.REPOSITORY + "exclude: {where: \"familyName='Witness'\"}\n"
-SOURCE = (
-    texts.HEAD + "kind: RosterSource\nname: student-system\ntype: directory\n"
-    "directory: /srv/student-system\n"
+from tests.integration.besieged import (
+    BASIC,
+    DISTRICT,
+    NONE,
+    REPOSITORY,
+    SOURCE,
+    TARGET,
+    Besieged,
+    Files,
+    said,
 )
-TARGET = (
-    texts.HEAD + "kind: SftpTarget\nname: math\napplication: math\nenabled: true\n"
-    "host: sftp.math.example\nusername: district\nauthentication: {password: math-password}\n"
-    "hostKeys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBsx8rjDwNVnWkRwcYkfzRlQeNA2eBUrhd4Ks4FEVd8B]\n"
-    "directory: /in\nexport: {template: oneroster-1.2, when: after-import}\n"
-)
-PICKS = """orgs: {ids: [east, west], under: [district]}
-courses: {where: "title~'math' AND courseCode!='M1'"}
-classes: {ids: [one, two], current: true}
-people: {roles: [student, teacher], where: "grades='05'", current: true}
-unenrolledUsers: true
-demographics: {roles: [student]}
-fields: {withhold: [users.phone], mask: {users.familyName: initial}}
-expires: 2099-06-30
-"""
-BASIC = texts.permission("math", "basic", PICKS)
-NONE = texts.permission(
-    "none", "none", "orgs: [east]\ncourses: all\nfields: {withhold: [users.phone]}\n"
-)
-DISTRICT: Files = {
-    "README.md": "# Test\n",
-    "rosterd.yaml": REPOSITORY,
-    "sources/student-system.yaml": SOURCE,
-    "applications/math.yaml": texts.application(
-        "math", more="agreement: {reference: A, expires: 2099-01-01}\n"
-    ),
-    "permissions/math.yaml": BASIC,
-    "sftp-targets/math.yaml": TARGET,
-    "applications/none.yaml": texts.application("none"),
-    "permissions/none.yaml": NONE,
-    "applications/off.yaml": texts.application("off", enabled=False),
-    "permissions/off.yaml": texts.permission("off", "full"),
-}
-
-
-def said(old: str, new: str, text: str = BASIC) -> str:
-    assert text.count(old) == 1, old
-    return text.replace(old, new)
+from tests.integration.test_reconciling import MATH, WIDER
 
 
 def picks(old: str, new: str) -> dict[str, str | bytes | None]:
@@ -205,76 +167,10 @@ MALFORMED: Mapping[str, bytes] = {
 }  # fmt: skip
 
 
-class Besieged(Place):
-    """A place with more to lose; `alice` is the attacker, `bob` reviews."""
-
-    def begin(self) -> str:
-        self.alice = self.site.person("alice")
-        self.bob = self.site.person("bob")
-        self.first = self.site.commit(DISTRICT, by=self.alice)
-        self.site.push()
-        self.pin.write_text(self.first + "\n")
-        return self.first
-
-    async def attacked(self, files: Files, **how: Any) -> reconciling.Status:
-        """Where it ends when alice commits and pushes this; then all is as it was."""
-        self.site.commit(files, **({"by": self.alice} | how))
-        self.site.push()
-        status = await self.look()
-        self.site.git("checkout", "-q", "-f", "-B", "main", self.first)
-        self.site.push("--force")
-        return status
-
-    def write_blob(self, content: bytes) -> str:
-        file = self.folder / "blob"
-        file.write_bytes(content)
-        return self.site.git("hash-object", "-w", str(file))
-
-    def push_ref(self, target: str, ref: str) -> None:
-        self.site.git("push", "-q", "-f", "origin", f"{target}:{ref}")
-
-    def tree_with(self, files: Files) -> str:
-        """The tree of the first commit with these files in it."""
-        self.site.git("checkout", "-q", "-f", "--detach", self.first)
-        self.site.write(files)
-        self.site.git("add", "-A")
-        tree = self.site.git("write-tree")
-        self.site.git("checkout", "-q", "-f", "main")
-        return tree
-
-    def import_commits(self, *changes: bytes) -> None:
-        """One commit on main for each, past whatever git's other commands would refuse."""
-        head = f"from {self.site.head()}\n".encode()
-        stream = b""
-        for change in changes:
-            stream += b"commit refs/heads/main\ncommitter a <a@a> 1700000000 +0000\ndata 1\nx\n"
-            stream += head + change
-            head = b""
-        subprocess.run(
-            ["git", "fast-import", "--quiet", "--force"],
-            cwd=self.site.clone, input=stream, check=True,
-        )  # fmt: skip
-        self.site.git("push", "-q", "origin", "refs/heads/main:refs/heads/main")
-
-    async def goes_on(self) -> None:
-        """What two people vouch for is still applied."""
-        commit = self.site.commit({"README.md": "# Later\n"}, by=self.alice)
-        self.site.push("--force")
-        await self.approve(commit, self.bob)
-        status = await self.look()
-        assert (status.reason, status.accepted) == ("Applied", commit), status.message
-
-
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Besieged]:
-    place = Besieged(tmp_path)
-    place.begin()
-    await place.again()
-    status = await place.look()
-    assert status.reason == "Applied", (status.message, status.problems)
-    yield place
-    for store in place.stores:
-        await store.close()
+    async with besieged.standing(tmp_path) as place:
+        yield place
 
 
 async def test_one_person_gives_nobody_anything_in_whichever_words(place: Besieged) -> None:
@@ -459,239 +355,3 @@ async def _watched(look: Callable[[], Any]) -> tuple[reconciling.Status, float]:
     done.set()
     await watching
     return status, worst
-
-
-async def test_an_approval_that_was_held_back_does_not_outlive_the_revert(place: Besieged) -> None:
-    commit = place.site.commit(WIDER, by=place.alice)
-    place.site.push()
-    await place.approve(commit, place.bob)
-    held, ref = place.site.git("ls-remote", "origin", "refs/rosterd/statements/*").split()
-    place.site.git("push", "-q", "origin", f":{ref}")
-    assert (await place.look()).reason == "NotVouched"
-    await place.approve(commit, place.bob)
-    assert (await place.look()).reason == "Applied"
-    revert = place.site.commit({MATH: BASIC}, by=place.alice)
-    place.site.push()
-    await place.approve(revert, place.bob)
-    assert (await place.look()).accepted == revert
-
-    place.push_ref(held, ref)
-    again = place.site.commit(WIDER, by=place.alice)
-    place.site.push()
-    status = await place.look()
-
-    assert (status.reason, status.accepted) == ("NotVouched", revert)
-    assert "made and undone since it was signed" in status.ignored[0]
-    await place.approve(again, place.bob)
-    assert (await place.look()).accepted == again, "a new approval counts as ever"
-
-
-async def test_a_signed_commit_that_was_held_back_does_not_outlive_the_revert(
-    place: Besieged,
-) -> None:
-    place.site.git("checkout", "-q", "-b", "topic")
-    held = place.site.commit(WIDER, by=place.bob, message="held back")
-    place.site.git("checkout", "-q", "main")
-    squash = place.site.commit(WIDER, by=place.alice)
-    place.site.push()
-    await place.approve(squash, place.bob)
-    assert (await place.look()).accepted == squash
-    revert = place.site.commit({MATH: BASIC}, by=place.alice)
-    place.site.push()
-    await place.approve(revert, place.bob)
-    assert (await place.look()).accepted == revert
-
-    place.push_ref(held, f"refs/rosterd/commits/{held}")
-    place.site.commit(WIDER, by=place.alice)
-    place.site.push()
-    status = await place.look()
-
-    assert (status.reason, status.accepted) == ("NotVouched", revert), status.proven
-    assert status.missing[0].people == (place.alice.email,)
-
-
-async def test_a_commit_that_was_held_back_is_no_better_when_it_is_merged(place: Besieged) -> None:
-    place.site.git("checkout", "-q", "-b", "topic")
-    place.site.commit(WIDER, by=place.bob, message="held back")
-    place.site.git("checkout", "-q", "main")
-    squash = place.site.commit(WIDER, by=place.alice)
-    place.site.push()
-    await place.approve(squash, place.bob)
-    assert (await place.look()).accepted == squash
-    revert = place.site.commit({MATH: BASIC}, by=place.alice)
-    place.site.push()
-    await place.approve(revert, place.bob)
-    assert (await place.look()).accepted == revert
-
-    place.site.git("merge", "-q", "--no-ff", "--no-commit", "-s", "ours", "topic", by=place.alice)
-    place.site.commit(WIDER, by=place.alice)
-    place.site.push()
-    status = await place.look()
-
-    assert (status.reason, status.accepted) == ("NotVouched", revert), status.proven
-
-
-async def test_an_approval_in_advance_of_a_later_step_counts_when_that_step_comes(
-    place: Besieged,
-) -> None:
-    """Two requests that touch one file, both approved; the first is merged and applied before."""
-    first = place.site.commit(WIDER, by=place.alice)
-    second = place.site.commit({MATH: texts.permission("math")}, by=place.alice)
-    await place.approve(f"{place.first}..{first}", place.bob)
-    await place.approve(f"{first}..{second}", place.bob)
-    place.site.git("push", "-q", "origin", f"{first}:refs/heads/main")
-    assert (await place.look()).accepted == first
-
-    place.site.push()
-
-    assert (await place.look()).accepted == second
-
-
-async def test_a_statement_from_the_time_to_come_counts_nothing(place: Besieged) -> None:
-    commit = place.site.commit(WIDER, by=place.alice)
-    place.site.push()
-    place.time = datetime.now(UTC) - timedelta(minutes=6)
-    await place.approve(commit, place.bob)
-
-    status = await place.look()
-
-    assert status.reason == "NotVouched"
-    assert "which is still to come" in status.ignored[0]
-    place.time = None
-    assert (await place.look()).accepted == commit
-
-
-async def test_a_lost_store_brings_no_approval_back(place: Besieged) -> None:
-    commit = place.site.commit(WIDER, by=place.alice)
-    place.site.push()
-    await place.approve(commit, place.bob)
-    assert (await place.look()).accepted == commit
-    revert = place.site.commit({MATH: BASIC}, by=place.alice)
-    place.site.push()
-    await place.approve(revert, place.bob)
-    assert (await place.look()).accepted == revert
-    for store in place.stores:
-        await store.close()
-    place.stores = []
-    for path in place.folder.glob("state/state.db*"):
-        path.unlink()
-    place.pin.unlink()
-    await place.again()
-
-    status = await place.look()
-    assert (status.reason, place.served.current.config) == ("NotPinned", None), "no first-use trust"
-
-    place.pin.write_text(f"{revert}\n")
-    assert (await place.look()).accepted == revert
-    place.site.commit(WIDER, by=place.alice)
-    place.site.push()
-    status = await place.look()
-    assert (status.reason, status.accepted) == ("NotVouched", revert)
-
-
-async def test_a_forge_that_is_gone_is_told_by_the_time_of_the_last_look(place: Besieged) -> None:
-    seen = place.loop.status.fetched
-    place.site.bare.rename(place.folder / "gone.git")
-
-    status = await place.look()
-
-    assert (status.reason, status.fetched, status.accepted) == ("Temporary", seen, place.first)
-    (place.folder / "gone.git").rename(place.site.bare)
-    assert (await place.look()).fetched != seen
-
-
-async def test_an_octopus_merge_brings_what_was_approved_and_nothing_else(place: Besieged) -> None:
-    none = "permissions/none.yaml"
-    wider = said("[east]", "[east, west]", NONE)
-    tips = []
-    for name, files in (("one", WIDER), ("two", {none: wider})):
-        place.site.git("checkout", "-q", "-b", name, place.first)
-        tips.append(place.site.commit(files, by=place.alice))
-        await place.approve(name, place.bob)
-    place.site.git("checkout", "-q", "main")
-    place.site.git("merge", "-q", "--no-ff", "--no-edit", *tips, by=place.alice)
-    merge = place.site.head()
-    assert len(place.site.git("log", "-1", "--format=%P").split()) == 3
-    smuggled = place.site.git(
-        *("-c", "user.name=x", "-c", "user.email=x", "commit-tree", "-m", "octopus"),
-        *(word for parent in (place.first, *tips) for word in ("-p", parent)),
-        place.tree_with({"permissions/off.yaml": texts.permission("off", "full") + "# more\n", none: wider, MATH: WIDER[MATH]}),
-    )  # fmt: skip
-    place.site.git("push", "-q", "origin", f"{smuggled}:refs/heads/main")
-    status = await place.look()
-    assert [missing.path for missing in status.missing] == ["permissions/off.yaml"]
-
-    place.site.git("push", "-q", "-f", "origin", f"{merge}:refs/heads/main")
-    status = await place.look()
-    assert (status.reason, status.accepted) == ("Applied", merge), status.message
-
-
-async def test_a_bots_key_for_commits_approves_nothing(place: Besieged) -> None:
-    bot = place.site.person("bot", listed=False)
-    place.site.allow(bot, 'namespaces="git"')
-    commit = place.site.commit(WIDER, by=place.alice)
-    place.site.push()
-
-    await place.approve(commit, bot)
-    status = await place.look()
-
-    assert (status.reason, status.missing[0].people) == ("NotVouched", (place.alice.email,))
-    assert "its key is not listed" in status.ignored[0]
-
-
-async def test_a_commit_changes_nothing_about_who_has_to_agree(place: Besieged) -> None:
-    mallory = place.site.person("mallory", listed=False)
-    policy: Files = {
-        ".github/CODEOWNERS": "* @mallory\n",
-        "CODEOWNERS": "* @mallory\n",
-        "allowed_signers": f"mallory@district.example {mallory.public}\n",
-        "revoked_keys": "",
-        "rosterd.toml": "[review]\npeople = 0\n",
-        MATH: texts.permission("math", "full"),
-    }
-
-    ended = await place.attacked(policy, by=mallory)
-
-    assert {missing.path for missing in ended.missing} == policy.keys()
-    assert {(missing.needed, missing.have) for missing in ended.missing} == {(2, 0)}
-
-
-async def test_contents_of_another_sha256_than_was_signed_count_nothing(place: Besieged) -> None:
-    """As if somebody had found two contents of one object id."""
-    commit = place.site.commit(WIDER, by=place.alice)
-    place.site.push()
-    clone = clones.Clone(place.site.clone)
-    change = await clone.change(f"{place.first}..{commit}", None)
-    now = datetime.now(UTC)
-    for member in ("old_sha256", "new_sha256"):
-        other = tuple(
-            dataclasses.replace(each, **{member: "0" * 64}) for each in change.transitions
-        )
-        claim = statements.Claim("forge", "main", other, now, now + timedelta(days=1), member)
-        signed = statements.payload(claim)
-        blob = statements.sealed(signed, await clone.sign(signed, str(place.bob.key)))
-        ref, _ = await clone.keep(blob, commit)
-        place.site.git("push", "-q", "origin", f"{ref}:{ref}")
-
-    status = await place.look()
-
-    assert (status.reason, status.missing[0].people) == ("NotVouched", (place.alice.email,))
-
-
-async def test_lists_of_keys_that_are_not_there_are_told_before_anything_waits(
-    place: Besieged, caplog: pytest.LogCaptureFixture
-) -> None:
-    place.site.revoked.unlink()
-    loop = await place.again()
-    with caplog.at_level(logging.WARNING):
-        await place.look()
-
-    assert str(place.site.revoked) in loop.keyless
-    assert "nobody's key counts" in caplog.text
-    place.site.revoked.write_text("")
-    place.site.allowed.rename(place.folder / "elsewhere")
-    await place.look()
-    assert str(place.site.allowed) in loop.keyless
-    (place.folder / "elsewhere").rename(place.site.allowed)
-    await place.look()
-    assert loop.keyless == ""
