@@ -5,6 +5,7 @@ by who has to act: the administrator of this machine (a password that is refused
 nobody, since the same mail may leave later.
 """
 
+import asyncio
 import ssl
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -74,6 +75,7 @@ def server(machine: settings.Mail) -> Server:
         username=machine.username,
         password=password,
         certificates=str(machine.certificates) if machine.certificates is not None else None,
+        timeout=TIMEOUT,
     )
 
 
@@ -86,17 +88,18 @@ async def send(server: Server, mail: Mail) -> None:
     where = f"{server.host}:{server.port}"
     try:
         message = _message(server, mail)
-        await aiosmtplib.send(
-            message,
-            hostname=server.host,
-            port=server.port,
-            use_tls=server.security == "tls",
-            start_tls=server.security == "starttls",
-            username=server.username,
-            password=server.password,
-            tls_context=_trusted(server) if server.security != "none" else None,
-            timeout=server.timeout,
-        )
+        async with asyncio.timeout(3 * server.timeout):
+            await aiosmtplib.send(
+                message,
+                hostname=server.host,
+                port=server.port,
+                use_tls=server.security == "tls",
+                start_tls=server.security == "starttls",
+                username=server.username,
+                password=server.password,
+                tls_context=_trusted(server) if server.security != "none" else None,
+                timeout=server.timeout,
+            )
     except aiosmtplib.SMTPAuthenticationError as error:
         raise errors.InputError(
             f"cannot sign in at the mail server {where}: it refuses the user name or the password"
@@ -119,13 +122,7 @@ async def send(server: Server, mail: Mail) -> None:
             f"the mail server {where} says: later ({error.code})"
         ) from error
     except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-        if isinstance(error.__cause__, ssl.SSLError):
-            raise errors.InputError(
-                f"cannot trust the mail server {where}: {error.__cause__.reason or 'TLS failed'}"
-            ) from error
-        raise errors.TemporaryError(
-            f"cannot reach the mail server {where}: {type(error).__name__}"
-        ) from error
+        raise _broken(where, error) from error
     except ValueError as error:
         raise errors.InputError("cannot write this mail: an address is no address") from error
 
@@ -146,6 +143,18 @@ def _message(server: Server, mail: Mail) -> EmailMessage:
 
 def _trusted(server: Server) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=server.certificates)
+
+
+def _broken(where: str, error: Exception) -> errors.RosterdError:
+    if isinstance(error.__cause__, ssl.SSLError):
+        reason = error.__cause__.reason or "TLS failed"
+        return errors.InputError(f"cannot trust the mail server {where}: {reason}")
+    if "not supported" in str(error):  # the library has no class of its own for it
+        return errors.InputError(
+            f"cannot write to the mail server {where}: it offers no STARTTLS, or no way to sign in,"
+            " and nothing is sent without; look at security (starttls, tls) and username in [mail]"
+        )
+    return errors.TemporaryError(f"cannot reach the mail server {where}: {type(error).__name__}")
 
 
 def _refused(

@@ -46,6 +46,7 @@ class Notifying:
         self._look = look
         self._clock = clock
         self._sending: dict[str, asyncio.Task[None]] = {}
+        self._remembers = False
         self.problems: dict[str, str] = {}
         """Receiver -> why it cannot be reached."""
 
@@ -82,6 +83,10 @@ class Notifying:
         self.problems = {name: why for name, why in self.problems.items() if name in wanted}
         kept = await self._state.run(lambda store: store.notices())
         standing = {each.receiver: each for each in await self._receivers()}
+        if not self._remembers:  # after a restart: it may be an hour until the next try
+            self._remembers = True
+            known = {name: each.problem for name, each in standing.items() if each.problem}
+            self.problems = known | self.problems
         now = self._clock()
         for name, wish in wanted.items():
             if name in self._sending:
