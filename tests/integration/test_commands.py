@@ -5,8 +5,11 @@ server's console is one row of a table here, and people's names go no further th
 import csv
 import hashlib
 import json
+import os
+import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -559,3 +562,30 @@ def test_completion_prints_a_script_that_the_shell_accepts(shell: str, tmp_path:
         script = tmp_path / "script"
         script.write_text(done.out, encoding="utf-8")
         subprocess.run([program, "-n", script], check=True)
+
+
+def test_a_pressed_key_offers_commands_options_and_names(site: Site, tmp_path: Path) -> None:
+    begin = 'import sys; sys.argv[0] = "rosterd"; from rosterd import cli; cli.main()'
+    (tmp_path / "rosterd").write_text(
+        f"#!/bin/sh\nexec {shlex.quote(sys.executable)} -c '{begin}' \"$@\"\n", encoding="utf-8"
+    )
+    (tmp_path / "rosterd").chmod(0o755)
+    settings, clone = site.demo.settings, site.clone
+    offered = {
+        f"app show --settings {settings} ma": ["math-galaxy"],
+        f"app show --settings {tmp_path}/none ma": [],
+        f"app add --repository {clone} hist": ["history-trail"],
+    }
+    script = 'eval "$(rosterd completion bash)"\n' + "".join(
+        f"COMP_WORDS=(rosterd {words}); COMP_CWORD={len(words.split())}; COMPREPLY=()\n"
+        '_rosterd_completion rosterd; echo "${COMPREPLY[@]}"\n'
+        for words in offered
+    )
+
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert [line.split() for line in done.stdout.splitlines()] == [*offered.values()]

@@ -15,13 +15,13 @@ import rosterd
 from rosterd import chain, disclosures, errors, storage, vault
 from rosterd import settings as settings_module
 from rosterd.auditing import persons
-from rosterd.cli import asking, tables, trail, wording
+from rosterd.cli import asking, completing, tables, trail, wording
 
 _Work = Callable[[disclosures.Inquiries], Coroutine[Any, Any, disclosures.Answer]]
 
 
 @click.command()
-@click.argument("application", metavar="APP")
+@click.argument("application", metavar="APP", shell_complete=completing.applications)
 @asking.settings_option
 @asking.json_option
 @click.option(

@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
-from rosterd.cli import asking, tables, wording
+from rosterd.cli import asking, completing, tables, wording
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.applications)
 @click.option("--reason", required=True, help="Why, for the record and for your colleagues.")
 @asking.settings_option
 @asking.json_option
@@ -25,7 +25,7 @@ def block(name: str, reason: str, settings_path: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.applications)
 @click.option("--reason", required=True, help="Why, for the record and for your colleagues.")
 @asking.settings_option
 @asking.json_option

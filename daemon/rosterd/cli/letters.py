@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from rosterd.cli import asking, wording
+from rosterd.cli import asking, completing, wording
 
 TEMPLATES = ("enabled", "disabled", "credentials-rotated", "permission-changed", "export-failing")
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.applications)
 @click.option(
     "--template",
     type=click.Choice(TEMPLATES),

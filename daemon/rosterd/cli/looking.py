@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from rosterd.cli import asking, tables, wording
+from rosterd.cli import asking, completing, tables, wording
 
 COLLECTIONS = (
     "orgs", "academicSessions", "courses", "classes", "users", "enrollments", "demographics",
@@ -48,7 +48,13 @@ def select(collection: str, selection: str, settings_path: Path, as_json: bool) 
 
 @click.command()
 @click.argument("text")
-@click.option("--application", default=None, metavar="NAME", help="Within what NAME sees.")
+@click.option(
+    "--application",
+    default=None,
+    metavar="NAME",
+    help="Within what NAME sees.",
+    shell_complete=completing.applications,
+)
 @click.option("--all", "everywhere", is_flag=True, help="In all of the roster: the default.")
 @asking.settings_option
 @asking.json_option
@@ -100,7 +106,7 @@ def _hits(
 
 
 @click.command()
-@click.argument("application")
+@click.argument("application", shell_complete=completing.applications)
 @click.argument("collection", type=click.Choice(COLLECTIONS))
 @click.argument("sourced_id", metavar="ID")
 @asking.settings_option

@@ -10,6 +10,7 @@ import click
 from rosterd.cli import (
     asking,
     catalogue,
+    completing,
     faults,
     grouping,
     guarding,
@@ -29,7 +30,7 @@ def app() -> None:
 
 
 @app.command("credentials")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.applications)
 @asking.settings_option
 @asking.json_option
 def show_credentials(name: str, settings_path: Path, as_json: bool) -> None:

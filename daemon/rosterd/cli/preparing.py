@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from rosterd import configs, documents, drafting, editing, errors, loading
-from rosterd.cli import asking, reading, tables, wording
+from rosterd.cli import asking, completing, reading, tables, wording
 
 _repository_option = click.option(
     "--repository",
@@ -28,7 +28,7 @@ _repository_option = click.option(
 
 
 @click.command()
-@click.argument("listing")
+@click.argument("listing", shell_complete=completing.listings)
 @click.option("--name", default=None, help="What it is called here. Default: as the entry is.")
 @_repository_option
 @asking.json_option
@@ -63,8 +63,8 @@ def add(listing: str, name: str | None, folder: Path, as_json: bool) -> None:
 
 
 @click.command("copy-permission")
-@click.argument("source", metavar="FROM")
-@click.argument("target", metavar="TO")
+@click.argument("source", metavar="FROM", shell_complete=completing.known_applications)
+@click.argument("target", metavar="TO", shell_complete=completing.known_applications)
 @_repository_option
 @asking.json_option
 def copy_permission(source: str, target: str, folder: Path, as_json: bool) -> None:
@@ -108,7 +108,7 @@ def copy_permission(source: str, target: str, folder: Path, as_json: bool) -> No
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.known_applications)
 @_repository_option
 @asking.json_option
 def remove(name: str, folder: Path, as_json: bool) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from rosterd import errors
-from rosterd.cli import asking, tables, wording
+from rosterd.cli import asking, completing, tables, wording
 
 
 @click.command()
-@click.argument("application")
+@click.argument("application", shell_complete=completing.applications)
 @click.option(
     "--check", "checks", multiple=True, metavar="NAME", help="Only this check; repeatable."
 )

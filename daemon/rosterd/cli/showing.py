@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from rosterd.cli import asking, tables, wording
+from rosterd.cli import asking, completing, tables, wording
 
 
 @click.command("list")
@@ -90,7 +90,7 @@ def level(said: Mapping[str, Any] | None) -> str:
 
 
 @click.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.applications)
 @asking.settings_option
 @asking.json_option
 def show_application(name: str, settings_path: Path, as_json: bool) -> None:
