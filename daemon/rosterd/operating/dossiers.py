@@ -1,5 +1,6 @@
 """What is known of an application besides what it sees: its documents, its vendor, its past."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,8 +10,12 @@ from rosterd.auditing import events, planned
 from rosterd.operating import moments
 from rosterd.web import desk
 
+FEW: Final = 20
 CHANGES: Final = 200
 """How many applied changes are looked through for the one that made a document what it is."""
+
+
+_Made = Mapping[tuple[str, str], storage.Change]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +34,10 @@ class Dossiers:
             raise errors.InputError(f"cannot show {application}: no application has that name")
         config, declared = world.config, world.config.applications[application]
         applied = await self.store.run(lambda kept: kept.applied())
-        changes = await self.store.run(lambda kept: kept.history(CHANGES))
         grant = world.grant(application) or config.grant(application)
         named = _papers(config, application)
         texts = applied.documents if applied is not None else {}
-        made = _made(changes)
+        made = await self._made(named)
         agreement = declared.agreement
         return {
             "name": application,
@@ -53,6 +57,16 @@ class Dossiers:
                 if kind == "SftpTarget"
             ],
         }
+
+    async def _made(self, named: Sequence[tuple[str, str]]) -> _Made:
+        """Most documents were touched lately, and plans of many documents are long to read."""
+        found: _Made = {}
+        for few in (FEW, CHANGES):
+            changes = await self.store.run(lambda kept, few=few: kept.history(few))  # type: ignore[misc]  # the default is a number
+            found = await asyncio.to_thread(_made, changes, frozenset(named))
+            if len(found) == len(named) or len(changes) < few:
+                break
+        return found
 
     async def accesses(self, limit: int, application: str | None) -> Sequence[desk.Used]:
         """The newest first, of one application or of all."""
@@ -103,16 +117,16 @@ def _papers(config: configs.Config, application: str) -> list[tuple[str, str]]:
     return [*found, *(("SftpTarget", name) for name in targets)]
 
 
-_Made = Mapping[tuple[str, str], storage.Change]
-
-
-def _made(changes: Sequence[storage.Change]) -> _Made:
+def _made(changes: Sequence[storage.Change], named: frozenset[tuple[str, str]]) -> _Made:
     """(kind, name) -> the newest change that gave the document another meaning."""
     found: dict[tuple[str, str], storage.Change] = {}
     for change in changes:
         plan = planned.read(events.event(change.record).content)
         for each in plan.changes if plan is not None else ():
-            found.setdefault((each.kind, each.name), change)
+            if (each.kind, each.name) in named:
+                found.setdefault((each.kind, each.name), change)
+        if len(found) == len(named):
+            break
     return found
 
 

@@ -314,9 +314,11 @@ class Console:
             "version": self._desk.status()["version"],
         }
         # on another thread: a page of many lines would keep vendors waiting
-        drawn = self._templates.get_template(template)
-        text = await asyncio.to_thread(drawn.render, {**known, **context})
+        text = await asyncio.to_thread(self._drawn, template, {**known, **context})
         return web.Response(status=status, text=text, content_type="text/html")
+
+    def _drawn(self, template: str, context: pages.Context) -> str:
+        return self._templates.get_template(template).render(context)
 
 
 def _by_token(request: web.Request) -> bool:
