@@ -125,6 +125,50 @@ async def test_ids_with_slashes_and_spaces_are_signed_as_they_come(
     assert (status, orjson.loads(body)["user"]["sourcedId"]) == (200, vendors.ODD)
 
 
+@pytest.mark.parametrize(
+    "form, parameters",
+    [
+        ("limit=1", [("limit", "1")]),
+        ("a=b+c&d=%26%2B", [("a", "b c"), ("d", "&+")]),
+        ("limit=1\r\n", [("limit", "1")]),
+        ("", []),
+    ],
+)
+async def test_a_form_in_the_body_is_signed_along_and_says_nothing(
+    service: vendors.Service, form: str, parameters: signing.Pairs
+) -> None:
+    url = f"{V1P1}/users?limit=2&filter=givenName!='a+b'"
+    pair = await service.pair("everything")
+    expected = (await service.ask(url, await service.token("everything")))[2]
+    for kind, of_it in (
+        ("application/x-www-form-urlencoded; charset=utf-8", parameters),
+        ("application/json", []),
+        ("text/plain", []),
+    ):
+        header = signing.header(
+            "GET",
+            vendors.PUBLIC_URL + f"{V1P1}/users",
+            [("limit", "2"), ("filter", "givenName!='a b'"), *of_it],
+            key=pair.key,
+            secret=pair.secret,
+            timestamp=int(service.clock.seconds()),
+            nonce=f"{next(_nonces)}",
+        )
+        headers = {"Authorization": header, "Content-Type": kind}
+        status, _, body = await service.ask(url, headers=headers, data=form.encode())
+        assert (status, body) == (200, expected), kind
+
+
+async def test_a_form_that_was_changed_on_its_way_is_refused(service: vendors.Service) -> None:
+    url = f"{V1P1}/users"
+    for form in (b"limit=1", b"x" * 20_000, b"\xff=\xfe"):
+        headers = {
+            "Authorization": await signed(service, url),
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        assert code(await service.ask(url, headers=headers, data=form))[0] == 401
+
+
 async def test_head_and_trailing_slashes_are_signed_like_anything_else(
     service: vendors.Service,
 ) -> None:

@@ -6,6 +6,7 @@ no scopes of its own: it opens whatever the grant allows. Nothing behind `Caller
 apart.
 """
 
+import asyncio
 import math
 import re
 import urllib.parse
@@ -22,6 +23,9 @@ REALM: Final = "rosterd"
 _MISSING: Final = {"WWW-Authenticate": f'Bearer realm="{REALM}"'}
 _INVALID: Final = {"WWW-Authenticate": f'Bearer realm="{REALM}", error="invalid_token"'}
 _SIGN: Final = {"WWW-Authenticate": f'OAuth realm="{REALM}"'}
+_FORM: Final = "application/x-www-form-urlencoded"
+_LONGEST_FORM: Final = 16_384  # bytes
+_PATIENCE: Final = 10.0  # seconds until the form has to be there
 _ALL: Final = scopes.every("1.1")
 _SCHEME: Final = re.compile(r"oauth(?:[\s,]|$)", re.IGNORECASE).match  # one client sends a comma
 
@@ -74,13 +78,16 @@ class Callers:
         self._prefix = urllib.parse.urlsplit(self._base).path
         self._origin = self._base.removesuffix(self._prefix) if self._prefix else self._base
 
-    def caller(self, request: web.BaseRequest, version: str) -> credentials.Access:
-        """The application that asks for something of `version`; raises problems.Refused, 401."""
+    def caller(self, request: web.BaseRequest, version: str, form: str = "") -> credentials.Access:
+        """The application that asks for something of `version`; raises problems.Refused, 401.
+
+        `form` is what `signed_form` gives for requests that have a body.
+        """
         header = request.headers.get("Authorization")
         if header is None:
             raise problems.Refused(401, "unauthorized", "a bearer token is needed", _MISSING)
         if version == "1.1" and _SCHEME(header):
-            return self._signer(request, header[len("OAuth") :])
+            return self._signer(request, header[len("OAuth") :], form)
         scheme, _, token = header.partition(" ")
         if scheme.lower() == "bearer":  # one client sends it in lower case
             access = self._known.check(token.strip())
@@ -108,7 +115,7 @@ class Callers:
                 self._answered.forget(*signed[:3])
             raise problems.too_many(pause)
 
-    def _signer(self, request: web.BaseRequest, given: str) -> credentials.Access:
+    def _signer(self, request: web.BaseRequest, given: str, form: str) -> credentials.Access:
         """What a signature stands for. Everything that depends on whose key it is says one thing
         in one time; what does not may say what is wrong.
         """
@@ -123,6 +130,8 @@ class Callers:
             )
         client, secret = self._known.signer(signed.key)
         path, _, query = request.raw_path.partition("?")
+        if form:  # there a plus is a space, whatever it is in the query
+            query = "&".join(filter(None, (query, form.replace("+", "%20"))))
         right = oauth1.matches(signed, request.method, self._url(path), query, secret)
         if client is None or not right:
             raise _unsigned("the key is unknown, or the signature is not that of this request")
@@ -134,6 +143,25 @@ class Callers:
         if self._prefix and path.startswith(self._prefix + "/"):
             return self._origin + path
         return self._base + path
+
+
+async def signed_form(request: web.BaseRequest) -> str:
+    """The form in the body of a signed request, "" when there is none. Clients exist that send one
+    with GET; RFC 5849 has it signed along, and nothing else looks at it.
+    """
+    kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind != _FORM or not _SCHEME(request.headers.get("Authorization", "")):
+        return ""
+    body = b""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > _LONGEST_FORM:
+                    raise _unsigned("the form in the body is too long to be signed")
+    except TimeoutError as error:
+        raise _unsigned("the form in the body did not come") from error
+    return body.decode("utf-8", "surrogateescape").strip()
 
 
 def _unsigned(description: str) -> problems.Refused:

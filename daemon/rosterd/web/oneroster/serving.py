@@ -97,9 +97,7 @@ class Serving:
         access: credentials.Access | None = None
         rows = 0
         try:
-            if (
-                found is None and path == "*" and request.method == "OPTIONS"
-            ):  # of the server itself
+            if found is None and path == "*" and request.method == "OPTIONS":
                 response = other_method(request.method)
             elif found is None:
                 raise problems.Refused(404, "unknown_object", "there is no such endpoint")
@@ -109,7 +107,8 @@ class Serving:
                 # Nobody has a token before the first accepted commit: a 401 would blame the vendor.
                 raise problems.not_ready()
             else:
-                access = self._callers.caller(request, found.route.version)
+                form = await auth.signed_form(request) if request.body_exists else ""
+                access = self._callers.caller(request, found.route.version, form)
                 self._callers.admit(access)
                 page = self._page(access, found, query, request)
                 rows = page.rows
