@@ -15,7 +15,7 @@ from aiohttp import web
 from rosterd import errors, pulling
 from rosterd.pulling import asking
 from tests.integration import vendors
-from tests.integration.test_pulling import RECORDS, Server, rows
+from tests.integration.test_pulling import RECORDS, Server, reaching, rows
 
 USERS = RECORDS["users"]
 Page = Callable[[int], tuple[list[Any], dict[str, str]]]
@@ -28,20 +28,8 @@ def server() -> Server:
 
 @pytest.fixture
 async def upstream(server: Server) -> AsyncIterator[pulling.Upstream]:
-    app = web.Application()
-    app.router.add_post("/token", server.token)
-    app.router.add_get("/v1p2/{name}", server.collection)
-    async with vendors.listening(app) as address:
-        yield pulling.Upstream(
-            base=f"{address}/v1p2",
-            version="1.2",
-            key="key",
-            secret="a-secret",
-            token_url=f"{address}/token",
-            page=10,
-            timeout=5,
-            patience=0.5,
-        )
+    async with reaching(server, patience=0.5) as upstream:
+        yield upstream
 
 
 def only_users(server: Server, answer: Callable[[int], web.Response | None]) -> None:

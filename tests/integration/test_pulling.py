@@ -1,5 +1,6 @@
 """Pulling from other servers: our own, and ones that clamp, lie, stall and break."""
 
+import contextlib
 import csv
 import itertools
 import json
@@ -90,8 +91,9 @@ def server() -> Server:
     return Server()
 
 
-@pytest.fixture
-async def upstream(server: Server) -> AsyncIterator[pulling.Upstream]:
+@contextlib.asynccontextmanager
+async def reaching(server: Server, *, patience: float) -> AsyncIterator[pulling.Upstream]:
+    """The server on a port, as settings name it."""
     app = web.Application()
     app.router.add_post("/token", server.token)
     app.router.add_get("/v1p2/{name}", server.collection)
@@ -104,8 +106,14 @@ async def upstream(server: Server) -> AsyncIterator[pulling.Upstream]:
             token_url=f"{address}/token",
             page=10,
             timeout=5,
-            patience=2,
+            patience=patience,
         )
+
+
+@pytest.fixture
+async def upstream(server: Server) -> AsyncIterator[pulling.Upstream]:
+    async with reaching(server, patience=2) as upstream:
+        yield upstream
 
 
 def rows(folder: Path, name: str) -> list[dict[str, str]]:

@@ -4,14 +4,10 @@ Everything in it may have been typed by an attacker who hopes for an auditor's b
 escapes every value, and the page forbids itself to run or load anything.
 """
 
-import importlib.resources
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-import jinja2
-import markupsafe
-
-from rosterd.auditing import events, planned, reports, sheets
+from rosterd.auditing import events, papers, planned, reports, sheets
 
 _LISTED: Final = 60
 """Documents of one sort whose names are listed; of more there is a number."""
@@ -19,24 +15,16 @@ _LISTED: Final = 60
 
 def page(report: reports.Report) -> str:
     """The whole file."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("rosterd.auditing"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
+    paper = papers.template(
+        "report.html",
         moment=sheets.moment,
         worded=events.worded,
         shown=events.shown,
         short=_short,
         rule=events.rule,
     )
-    style = importlib.resources.files("rosterd.auditing") / "templates" / "report.css"
-    return environment.get_template("report.html").render(
+    return paper.render(
         report=report,
-        style=markupsafe.Markup(style.read_text(encoding="utf-8")),  # noqa: S704 - ours, no input
         period=sheets.period(report),
         proof=sheets.proof(report),
         people=_people(report.keys),

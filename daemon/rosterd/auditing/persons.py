@@ -4,14 +4,12 @@ The page may be handed to a parent. So it says in plain words what was allowed a
 names no other person, and needs nothing but itself.
 """
 
-import importlib.resources
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-import jinja2
-import markupsafe
+from rosterd.auditing import papers
 
 Answer = Mapping[str, Any]
 Row = tuple[str, ...]
@@ -111,21 +109,14 @@ def received_rows(answer: Answer) -> list[Row]:
 
 def page(answer: Answer, *, person: str, made: datetime, version: str) -> str:
     """One HTML file about `person`, as its reader names that person."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("rosterd.auditing"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    paper = papers.template(
+        "person.html", day=day, records=records, members=members, allowed=allowed, way=way
     )
-    environment.filters.update(day=day, records=records, members=members, allowed=allowed, way=way)
-    style = importlib.resources.files("rosterd.auditing") / "templates" / "report.css"
-    return environment.get_template("person.html").render(
+    return paper.render(
         answer=answer,
         person=person,
         made=made.strftime("%Y-%m-%d %H:%M"),
         version=version,
-        style=markupsafe.Markup(style.read_text(encoding="utf-8")),  # noqa: S704 - ours, no input
         period=_period(answer),
         kinds=_kinds,
         received=[each for each in answer["applications"] if each["did_receive"]],
