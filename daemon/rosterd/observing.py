@@ -5,18 +5,21 @@ incidents: names of documents, counts as plans tell them, the loops' own sentenc
 record.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from rosterd import exporting, guards, importing, notifying, reconciling, storage, worlds
+from rosterd.importing import holding
 
 PATIENCE: Final = timedelta(minutes=15)
 """A commit that waits for people, or a repository that is away, is told of after this long: both are
 usual for a while."""
 _WAITING: Final = frozenset(("NotVouched", "Temporary", "Starting"))
 _FAILED: Final = frozenset(("failed", "refused"))
+_LOOKED_THROUGH: Final = 200
+"""Imports, for the newest that was served; looked through once for each import."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,8 @@ class Observing:
     importing: importing.Importing
     exporting: exporting.Exporting
     clock: Callable[[], datetime]
+    _known: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Source -> number of its last import, rows with errors of what is served."""
 
     async def look(self) -> notifying.Seen:
         """All of it, and what cannot be told now."""
@@ -40,7 +45,8 @@ class Observing:
             *self._endings(),
         )
         imports, pending = await self._imports()
-        return notifying.Seen((*found, *imports), unknown | pending)
+        undecided = self._undecided({each.key for each in found})
+        return notifying.Seen((*found, *imports), unknown | pending | undecided)
 
     async def _exports(self) -> tuple[list[notifying.Incident], frozenset[str]]:
         config = self.served.current.config
@@ -95,6 +101,16 @@ class Observing:
         title = f"{what} is not applied"
         yield notifying.Incident("commits", "commit", title, status.message, status.reason)
 
+    def _undecided(self, found: Collection[str]) -> frozenset[str]:
+        """What was told of a commit is over when the newest one is served, and not before: not
+        while the daemon starts, while people are waited for, or while the repository is away.
+        """
+        world = self.served.current
+        unknown = set() if world.ready else {f"hold:{name}" for name in world.holds}
+        if not self.reconciling.status.current:
+            unknown |= {"commit", "plan"}
+        return frozenset(unknown - set(found))
+
     async def _imports(self) -> tuple[list[notifying.Incident], frozenset[str]]:
         found, unknown = [], set()
         for name, status in self.importing.statuses().items():
@@ -107,18 +123,35 @@ class Observing:
                 found.append(
                     notifying.Incident("imports", key, title, status.reason, status.state, name)
                 )
-            last = await self._last_import(name)
-            dropped = _dropped(last.report) if last is not None else 0
+            dropped = await self._dropped(name)
             if dropped:
-                title = f"the last import of {name} left out {dropped} rows with errors"
+                few = holding.few(dropped)
+                title = f"the last import of {name} left out {few} rows with errors"
                 text = "`rosterd roster imports` shows them by file"
                 found.append(
                     notifying.Incident("imports", f"rows:{name}", title, text, subject=name)
                 )
         return found, frozenset(unknown)
 
-    async def _last_import(self, source: str) -> storage.Import | None:
-        return await self.store.run(lambda store: store.last_import(source))
+    async def _dropped(self, source: str) -> int:
+        """Rows with errors of what is served of a source: a delivery that was refused, or read
+        again without a difference, has not mended them.
+        """
+        last = await self.store.run(lambda store: store.last_import(source))
+        if last is None:
+            return 0
+        number, dropped = self._known.get(source, (0, 0))
+        if last.number == number:
+            return dropped
+        if not _served(last):
+            every = await self.store.run(lambda store: store.imports(_LOOKED_THROUGH))
+            mine = (each for each in every if each.source == source and _served(each))
+            served = next(mine, None)
+        else:
+            served = last
+        dropped = _dropped(served.report) if served is not None else dropped
+        self._known[source] = (last.number, dropped)
+        return dropped
 
     def _endings(self) -> Iterator[notifying.Incident]:
         world = self.served.current
@@ -129,6 +162,11 @@ class Observing:
             yield notifying.Incident(
                 "endings", key, title, str(each), level, each.application, reminds=False
             )
+
+
+def _served(imported: storage.Import) -> bool:
+    """Whether it says how many rows of what is served had errors."""
+    return imported.state in ("imported", "unchanged") and "files" in (imported.report or {})
 
 
 def _dropped(report: Mapping[str, Any] | None) -> int:
