@@ -10,8 +10,6 @@ from typing import Any, Final, Literal
 
 from playwright import async_api
 
-from tests.integration import processes
-
 CHROMIUM: Final = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
     "/usr/bin/chromium",
@@ -69,13 +67,21 @@ class Tab:
         assert await self.page.locator("svg:not(.chart)").count() == 0, what
         assert await self.page.locator("a[href^='javascript']").count() == 0, what
 
+    async def accessible_in_both_themes(self, what: str) -> None:
+        """The rest of it is the same in the dark, so colors alone are looked at there again."""
+        await self.accessible(what)
+        await self.page.emulate_media(color_scheme="dark")
+        await self.accessible(f"{what} in the dark", colors_only=True)
+        await self.page.emulate_media(color_scheme="light")
+
     async def accessible(self, what: str, *, colors_only: bool = False) -> None:
         """axe-core finds nothing serious or critical, and there is one heading of the first level.
 
         `colors_only` for a page that was looked at in the other theme: the rest of it is the same.
         """
         assert await self.page.locator("h1").count() == 1, what
-        await self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        if await self.page.evaluate("typeof axe") == "undefined":
+            await self.page.evaluate(AXE.read_text(encoding="utf-8"))
         rules = ", runOnly: ['color-contrast']" if colors_only else ""
         asked = f"axe.run({{resultTypes: ['violations']{rules}}})"
         result: Any = await self.page.evaluate(asked)
@@ -101,14 +107,14 @@ async def browser() -> AsyncIterator[async_api.Browser]:
 @contextlib.asynccontextmanager
 async def tab(
     started: async_api.Browser,
-    demo: processes.Demo,
+    base: str,
     token: str | None,
     *,
     theme: Theme = "light",
     scripts: bool = True,
     width: int = 1280,
 ) -> AsyncIterator[Tab]:
-    """A tab of its own, signed in with `token` if there is one."""
+    """A tab of its own on the console at `base`, signed in with `token` if there is one."""
     context = await started.new_context(
         color_scheme=theme,
         java_script_enabled=scripts,
@@ -125,7 +131,7 @@ async def tab(
         page.on("dialog", dismissed)
         page.on("console", lambda said: seen.complaints.append(said.text))
         page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-        opened = Tab(page, demo.told["console"], seen)
+        opened = Tab(page, base, seen)
         if token is not None:
             await opened.go("/sign-in")
             await page.fill("#token", token)

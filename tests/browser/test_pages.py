@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser import browsing
-from tests.integration import processes
+from tests.integration import demo_repository, processes
 
 pytestmark = pytest.mark.browser
 
@@ -23,6 +23,8 @@ PAGES: Mapping[str, str] = {
     "/add?q=trail&dev=1": "History Trail",
     "/add?listing=history-trail": "What to commit",
     "/add?own=1": "Name in the repository",
+    "/add?own=1&form=1&name=copied&copy=music-studio": "name: copied",
+    "/applications/math-galaxy/letter": "signed it up",
     "/find": "Find a person or a class",
     "/roster": "student-system",
     "/roster/users": "sourcedId",
@@ -34,16 +36,13 @@ PAGES: Mapping[str, str] = {
     "/nothing": "Not found",
 }
 """Path -> something that stands there for an operator."""
-FOR_OPERATORS = ("/find", "/roster/users")
+FOR_OPERATORS = ("/find", "/roster/users", "/applications/math-galaxy/letter")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_every_page_is_sound_and_accessible_for_an_operator(
-    demo: processes.Demo, theme: browsing.Theme
-) -> None:
+async def test_every_page_is_sound_and_accessible_for_an_operator(demo: processes.Demo) -> None:
     async with (
         browsing.browser() as started,
-        browsing.tab(started, demo, demo.told["console_token"], theme=theme) as tab,
+        browsing.tab(started, demo.told["console"], demo.told["console_token"]) as tab,
     ):
         for path, part in PAGES.items():
             status = await tab.go(path)
@@ -53,13 +52,13 @@ async def test_every_page_is_sound_and_accessible_for_an_operator(
             ]
             assert part in await tab.text(), path
             await tab.sound(path)
-            await tab.accessible(f"{path} in {theme}", colors_only=theme == "dark")
+            await tab.accessible_in_both_themes(path)
 
 
 async def test_a_viewer_sees_every_page_but_those_of_single_people(demo: processes.Demo) -> None:
     async with (
         browsing.browser() as started,
-        browsing.tab(started, demo, browsing.VIEWER, theme="dark") as tab,
+        browsing.tab(started, demo.told["console"], browsing.VIEWER, theme="dark") as tab,
     ):
         for path in PAGES:
             refused = {"/nothing": 404, **dict.fromkeys(FOR_OPERATORS, 403)}
@@ -75,7 +74,7 @@ async def test_a_viewer_sees_every_page_but_those_of_single_people(demo: process
 async def test_a_tab_of_a_phone_shows_cards_that_fit(demo: processes.Demo) -> None:
     async with (
         browsing.browser() as started,
-        browsing.tab(started, demo, demo.told["console_token"], width=390) as tab,
+        browsing.tab(started, demo.told["console"], demo.told["console_token"], width=390) as tab,
     ):
         for path in ("/", "/applications/math-galaxy", "/roster", "/history"):
             await tab.go(path)
@@ -89,7 +88,9 @@ async def test_a_tab_of_a_phone_shows_cards_that_fit(demo: processes.Demo) -> No
 async def test_the_way_of_an_operator_needs_no_javascript(demo: processes.Demo) -> None:
     async with (
         browsing.browser() as started,
-        browsing.tab(started, demo, demo.told["console_token"], scripts=False) as tab,
+        browsing.tab(
+            started, demo.told["console"], demo.told["console_token"], scripts=False
+        ) as tab,
     ):
         page = tab.page
         await page.fill("#q", "warehouse")
@@ -112,6 +113,15 @@ async def test_the_way_of_an_operator_needs_no_javascript(demo: processes.Demo) 
         assert "orgs: {where: \"type='school'\"}" in await tab.text()
         assert "LIMITED ACCESS" in await tab.text()
 
+        await tab.go("/add?own=1&form=1&name=copied&copy=music-studio")
+        await page.click("form[action='/add/branch'] button")
+        assert "The branch add-copied is prepared" in await tab.text()
+        repository = demo_repository.Repository.of(demo)
+        assert repository.git("log", "-1", "--format=%an %G?", "add-copied") == "rosterd N"
+        assert repository.git("diff", "--name-status", "main", "add-copied").split() == [
+            *("A", "applications/copied.yaml", "A", "permissions/copied.yaml"),
+        ]
+
         await tab.go("/roster/users")
         await page.click("nav[aria-label='Pages of this list'] button:has-text('Next')")
         assert "51\u2013" in await tab.text()
@@ -133,7 +143,7 @@ async def test_the_way_of_an_operator_needs_no_javascript(demo: processes.Demo) 
 async def test_the_keyboard_alone_leads_to_key_and_secret(demo: processes.Demo) -> None:
     async with (
         browsing.browser() as started,
-        browsing.tab(started, demo, None) as tab,
+        browsing.tab(started, demo.told["console"], None) as tab,
     ):
         page = tab.page
         await tab.go("/sign-in")
@@ -170,7 +180,7 @@ async def test_names_that_are_markup_stay_text_wherever_they_are_shown(
 ) -> None:
     async with (
         browsing.browser() as started,
-        browsing.tab(started, demo, demo.told["console_token"]) as tab,
+        browsing.tab(started, demo.told["console"], demo.told["console_token"]) as tab,
     ):
         for collection in ("orgs", "academicSessions", "courses", "classes", "users",
                            "enrollments", "demographics", "resources"):  # fmt: skip
@@ -197,7 +207,7 @@ async def test_the_theme_follows_the_system(demo: processes.Demo) -> None:
     async with browsing.browser() as started:
         grounds = []
         for theme in ("light", "dark"):
-            async with browsing.tab(started, demo, None, theme=theme) as tab:
+            async with browsing.tab(started, demo.told["console"], None, theme=theme) as tab:
                 await tab.go("/sign-in")
                 await tab.accessible(f"signing in, {theme}")
                 color = "getComputedStyle(document.body).backgroundColor"
@@ -211,12 +221,12 @@ async def test_a_session_ends_with_the_token_it_came_from(demo: processes.Demo) 
     digest = sha256(b"for a short time").hexdigest()
     tokens.write_text(f"{text}tim operator {digest}\n")
     async with browsing.browser() as started:
-        async with browsing.tab(started, demo, None) as stranger:
+        async with browsing.tab(started, demo.told["console"], None) as stranger:
             await stranger.go("/sign-in")
             await stranger.page.fill("#token", "wrong")
             await stranger.page.click("main button")
             assert "Nobody has this token" in await stranger.text()
-        async with browsing.tab(started, demo, "for a short time") as tab:
+        async with browsing.tab(started, demo.told["console"], "for a short time") as tab:
             await tab.go("/applications/math-galaxy")
             tokens.write_text(text)
             await asyncio.to_thread(tokens.touch)
