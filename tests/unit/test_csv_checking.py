@@ -364,10 +364,15 @@ def test_lines_that_end_in_cr_alone_are_told_and_nothing_that_follows_from_them(
     package = packages.contents(packages.district())
     package["users.csv"] = package["users.csv"].replace(b"\r\n", b"\r")
 
-    assert [each[::3] for each in told(package)] == [
-        ("users.csv", "bare-cr"),
-        ("users.csv", "no-rows"),
-    ]
+    assert [each[::3] for each in told(package)] == [("users.csv", "bare-cr")]
+
+
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+def test_cells_between_other_signs_than_commas_are_told_once(sign: str) -> None:
+    package = packages.contents(packages.district())
+    package["users.csv"] = package["users.csv"].replace(b",", sign.encode())
+
+    assert told(package) == [("users.csv", 1, 0, "delimiter")]
 
 
 def test_a_quote_that_is_never_closed_makes_nobody_else_wrong() -> None:

@@ -131,6 +131,13 @@ def test_a_delta_gives_status_and_time_of_each_row() -> None:
     assert bundle.problems.errors() == 0
 
 
+def test_cells_between_semicolons_are_refused_in_plain_words() -> None:
+    package = csv.district()
+    package["orgs.csv"] = package["orgs.csv"].replace(b",", b";")
+
+    assert refused(package) == [("orgs.csv", 1, "delimiter")]
+
+
 def test_a_header_that_cannot_be_read_says_why() -> None:
     orgs = csv.sheet("orgs", "o,,,O,school,,").replace(b"name", b'"na"me')
 

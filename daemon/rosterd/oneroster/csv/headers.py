@@ -7,7 +7,7 @@ that is read as it was meant; a column without which no row can be read refuses 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rosterd.oneroster.csv import cells, files, problems
+from rosterd.oneroster.csv import cells, files, lines, problems
 
 _METADATA = "metadata."
 
@@ -45,6 +45,8 @@ def read(
     found: problems.Problems,
 ) -> Layout:
     """Map a header; `name` is the file's own name. InputError for a missing required column."""
+    if other := lines.delimiter(header):
+        raise problems.refusal([problems.problem(name, 1, 0, "delimiter", other)])
     columns = (*file.columns, *files.RETIRED.get((version, file.name), ()))
     known = {column.name.casefold(): column for column in columns}
     first: dict[str, Placed] = {}

@@ -15,13 +15,15 @@ import contextlib
 import csv
 import io
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 from rosterd.oneroster.csv import problems
 
 Opener = Callable[[], BinaryIO]
 Block = tuple[int, int, list[list[str]]]  # lines before the first row, lines taken, rows
+
+_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 LONGEST = 65_536  # characters of one line; memory must not hang on one missing line end
 _ROWS = 2048
@@ -35,6 +37,16 @@ def foreign(opener: Opener) -> bool:
     with opener() as binary:
         head = binary.read(64)
     return head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head
+
+
+def delimiter(header: Sequence[str]) -> str:
+    """What stands between the cells instead of commas, in words; "" when nothing seems to.
+
+    Spreadsheets of many countries write semicolons, which would be told as so many missing columns.
+    """
+    if len(header) > 1:
+        return ""
+    return next((words for sign, words in _DELIMITERS.items() if sign in "".join(header)), "")
 
 
 def blocks(name: str, opener: Opener, found: problems.Problems) -> Iterator[Block]:

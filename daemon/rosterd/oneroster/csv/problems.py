@@ -19,6 +19,7 @@ REFUSALS: Mapping[str, str] = {
     "bad-property": "{} is not a property of this version's manifest",
     "bad-version": "{} names a version that is not read (1.1 and 1.2 are)",
     "blank-status": "{} is empty although the file is declared delta: read as bulk it would delete",
+    "delimiter": "the cells are separated by {}: only commas are read",
     "endless-field": "a quoted cell is not closed within 131072 characters, or before the file ends",
     "missing-file": "the manifest declares {}, which is not there",
     "missing-property": "{} must be there once, with a value",

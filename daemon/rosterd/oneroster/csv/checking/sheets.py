@@ -81,7 +81,9 @@ class Sheet:
             if first:
                 first = False
                 block.lines.pop(0)
-                self._header(block.rows.pop(0))
+                if self._unreadable(header := block.rows.pop(0)):
+                    return
+                self._header(header)
             if block.rows:
                 any_rows = True
                 yield self._block(block)
@@ -101,10 +103,15 @@ class Sheet:
 
     # ------------------------------------------------------------ the header
 
+    def _unreadable(self, header: Sequence[str]) -> bool:
+        """Whether all of the file would be misread for one reason, which is told."""
+        if other := lines.delimiter(header):
+            self._found.add(self.name, 1, 0, "delimiter", other)
+        # where lines end in CR alone, which was told, all of the file is one header
+        return bool(other) or any("\r" in cell for cell in header)
+
     def _header(self, header: Sequence[str]) -> None:
         self._width = len(header)
-        if any("\r" in cell for cell in header):
-            return  # lines end in CR alone, which was told: all of the file is one header
         variants = tables.variants(self._known.stated.version, self._stem)
         longest = {column.name.casefold(): column for column in variants[-1]}
         seen: dict[str, int] = {}

@@ -33,6 +33,7 @@ ERRORS: Mapping[str, str] = {
     "blank-status": "{} must be filled in every row of a delta file",
     "dangling": "{} names a record that is not in the package",
     "dangling-file": "{} refers to {}, which is not in the package",
+    "delimiter": "the cells are separated by {}: they must be by commas",
     "duplicate": "{} was used by an earlier row of this file",
     "duplicate-column": "the column {} is there twice",
     "duplicate-file": "the file is there twice",
