@@ -112,3 +112,25 @@ async def test_a_check_that_breaks_for_one_application_is_logged_and_the_others_
     assert [len(await desk.runs(name)) for name in ("everything", "math")] == [0, 1]
     assert "RuntimeError" in caplog.text
     assert "pupil 42" not in caplog.text
+
+
+async def test_who_asks_again_and_again_is_answered_from_one_run(desk: Desk) -> None:
+    """A viewer may ask, and the checks read every record."""
+    with mock.patch.object(sanity, "report", side_effect=sanity.report) as report:
+        first, *others = await asyncio.gather(
+            *(desk.examining.ask("everything") for _ in range(20))
+        )
+        assert report.call_count == 1
+        assert others == [first] * 19
+        assert [each.finding.count for each in first.checks if each.finding.check == ENDED] == [0]
+
+        await desk.next_day()
+        turned = await desk.examining.ask("everything")
+        assert report.call_count == 2
+        (ended,) = [each for each in turned.checks if each.finding.check == ENDED]
+        assert ended.finding.count
+        assert ended.before == 0
+
+        await desk.served.propose_config(vendors.config(vendors.VENDORS), "b" * 40, record)
+        await desk.examining.ask("everything")
+        assert report.call_count == 3
