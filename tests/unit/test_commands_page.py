@@ -143,3 +143,17 @@ def _described(schema: Any, place: str = "") -> Iterator[tuple[str, Any]]:
 def test_every_field_of_a_document_is_told_in_its_schema(kind: str) -> None:
     for place, field in _described(documents.schema(kind)):
         assert field.get("description"), f"{kind}{place}"
+
+
+def test_every_command_that_reports_has_json() -> None:
+    """The others run something, write something, or print what is a file's content already."""
+    without = {
+        name.removeprefix("rosterd ")
+        for name, command in TREE.items()
+        if not any("--json" in each.opts for each in command.params)
+    }
+
+    assert without == {
+        "schema", "init", "trust", "serve", "demo", "completion", "secret set", "audit export",
+        "roster export-received", "roster export-processed",
+    }  # fmt: skip

@@ -7,10 +7,7 @@ told with what to start.
 
 import asyncio
 import contextlib
-import itertools
 import os
-import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -21,9 +18,8 @@ import click
 
 from rosterd import errors
 from rosterd import settings as settings_module
+from rosterd.cli import waiting
 
-_SHORT = 1.0
-"""Seconds after which a person begins to wonder."""
 DEFAULT_SETTINGS = Path("/etc/rosterd/rosterd.toml")
 
 settings_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
@@ -93,14 +89,16 @@ def call(
     wait: float = 600.0,
 ) -> dict[str, Any]:
     """What the daemon answers to one request; `wait` is the most seconds it may take."""
-    return asyncio.run(
-        _call(read_settings(settings_path).paths.control_socket, method, path, json, wait)
-    )
+    socket = read_settings(settings_path).paths.control_socket
+    with waiting.shown("asking the daemon"):
+        return asyncio.run(_call(socket, method, path, json, wait))
 
 
 def fetch(settings_path: Path, path: str, json: Any, to: Path) -> None:
     """Have the daemon answer a POST with a file, kept as `to`, which must not be there yet."""
-    asyncio.run(_fetch(read_settings(settings_path).paths.control_socket, path, json, to))
+    socket = read_settings(settings_path).paths.control_socket
+    with waiting.shown("fetching"):
+        asyncio.run(_fetch(socket, path, json, to))
 
 
 async def _fetch(socket: Path, path: str, json: Any, to: Path) -> None:
@@ -121,33 +119,6 @@ async def _call(socket: Path, method: str, path: str, json: Any, wait: float) ->
 
 
 @contextlib.asynccontextmanager
-async def _patience() -> AsyncIterator[None]:
-    """Shows a person at a terminal that something long goes on, and takes it away again."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    turning = asyncio.create_task(_turn())
-    try:
-        yield
-    finally:
-        turning.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await turning
-
-
-async def _turn() -> None:
-    started = time.monotonic()
-    await asyncio.sleep(_SHORT)
-    try:
-        for sign in itertools.cycle("|/-\\"):
-            passed = time.monotonic() - started
-            click.echo(f"\r{sign} asking the daemon, {passed:.0f} s ", nl=False, err=True)
-            await asyncio.sleep(0.2)
-    finally:
-        click.echo("\r\x1b[K", nl=False, err=True)
-
-
-@contextlib.asynccontextmanager
 async def _reaching(
     socket: Path, method: str, path: str, json: Any, wait: float
 ) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -157,7 +128,6 @@ async def _reaching(
     try:
         async with (
             aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
-            _patience(),
             session.request(method, f"http://rosterd{path}", json=json) as response,
         ):
             yield response
@@ -178,7 +148,8 @@ async def _reaching(
 
 def call_server(base: str, method: str, path: str, token: str, json: Any) -> dict[str, Any]:
     """What the daemon whose console is at `base` answers to an operator with `token`."""
-    return asyncio.run(_call_server(base, method, path, token, json))
+    with waiting.shown("asking the daemon"):
+        return asyncio.run(_call_server(base, method, path, token, json))
 
 
 async def _call_server(base: str, method: str, path: str, token: str, json: Any) -> dict[str, Any]:

@@ -5,17 +5,19 @@ since whoever made it may be nobody's friend, and the copy goes when the command
 """
 
 import json
+import os
 import sys
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
 from rosterd import errors
-from rosterd.cli import asking, grouping
+from rosterd.cli import asking, grouping, waiting
 from rosterd.generations import deliveries
 from rosterd.oneroster.csv import checking
 
@@ -47,12 +49,36 @@ def check(path: Path, most: int, as_json: bool) -> None:
     found = checking.Findings(most)
     with tempfile.TemporaryDirectory(prefix="rosterd-check-") as scratch:
         files = _taken(path, Path(scratch, "copy"), found)
-        report = checking.check(files, found) if files is not None else checking.unread(found)
+        report = _checked(files, found) if files is not None else checking.unread(found)
     if as_json:
         click.echo(json.dumps(_json(report), indent=2))
     else:
         _print(report)
     sys.exit(1 if report.errors else 0)
+
+
+def _checked(files: Mapping[str, checking.Opener], found: checking.Findings) -> checking.Report:
+    """The report; meanwhile a person sees how much of the bytes is read."""
+    sizes: dict[str, int] = {}
+    reading: dict[str, BinaryIO] = {}
+
+    def watched(name: str, opener: checking.Opener) -> checking.Opener:
+        with opener() as file:
+            sizes[name] = file.seek(0, os.SEEK_END)
+
+        def opened() -> BinaryIO:
+            reading[name] = opener()
+            return reading[name]
+
+        return opened
+
+    def part() -> float:
+        read = sum(sizes[name] if file.closed else file.tell() for name, file in [*reading.items()])
+        return read / max(sum(sizes.values()), 1)
+
+    watching = {name: watched(name, opener) for name, opener in files.items()}
+    with waiting.shown("checking", part):
+        return checking.check(watching, found)
 
 
 def _taken(
@@ -62,7 +88,8 @@ def _taken(
     if not path.is_dir():
         _look_into(path, found)
     try:
-        openers = deliveries.take(path, copy, limit=_LIMIT).openers()
+        with waiting.shown("copying"):
+            openers = deliveries.take(path, copy, limit=_LIMIT).openers()
     except errors.RosterdError as error:
         if not found.errors:
             reason = str(error).removeprefix("cannot read the delivery").lstrip(": ")

@@ -22,7 +22,7 @@ import click
 
 from rosterd import configs, errors, generations, plans, previewing, storage, worlds
 from rosterd import settings as settings_module
-from rosterd.cli import asking, reading, wording
+from rosterd.cli import asking, reading, waiting, wording
 from rosterd.generations import building, calling
 from rosterd.git import clones
 from rosterd.plans import rendering
@@ -192,7 +192,8 @@ async def _planned(
             limit=_DELIVERY_BYTES,
             default_mode="bulk",
         )
-        event = await calling.build(request)
+        with waiting.shown(f"reading {roster.name}"):
+            event = await calling.build(request)
         if event["event"] != "built":
             what = event.get("problem") or event.get("message") or "it cannot be imported"
             raise errors.InputError(
