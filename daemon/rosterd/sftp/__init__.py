@@ -182,6 +182,8 @@ def _clear(session: paramiko.SFTPClient, uploads: Sequence[Upload], run: str) ->
     prefixes = tuple(f".{upload.name}.{run}-" for upload in uploads)
     try:
         names = session.listdir()
+    except UnicodeDecodeError:  # somebody else's file; what we left is removed another time
+        return
     except OSError as error:
         if sessions.of_the_line(error):
             raise

@@ -83,7 +83,10 @@ def _enter(session: paramiko.SFTPClient, endpoint: Endpoint) -> None:
 
 
 def _listed(session: paramiko.SFTPClient, endpoint: Endpoint) -> tuple[Entry, ...]:
-    return tuple(sorted(_entries(session, endpoint)))
+    found = tuple(sorted(_entries(session, endpoint)))
+    if len({each.name for each in found}) < len(found):
+        raise errors.InputError(f"cannot fetch from {endpoint.host}: it lists a file twice")
+    return found
 
 
 def _entries(session: paramiko.SFTPClient, endpoint: Endpoint) -> Iterator[Entry]:

@@ -192,6 +192,11 @@ def _translated(endpoint: Endpoint, watch: Watch) -> Iterator[None]:
     where = f"{endpoint.host}:{endpoint.port}"
     try:
         yield
+    except UnicodeDecodeError as error:  # paramiko reads names as UTF-8, or not at all
+        raise errors.InputError(
+            f"cannot {endpoint.purpose} {where}: a name that it tells is no UTF-8; rename what lies"
+            " there"
+        ) from error
     except (paramiko.SSHException, EOFError, OSError, errors.RosterdError) as error:
         if watch.reason:
             raise errors.TemporaryError(f"cannot finish with {where}: {watch.reason}") from error
