@@ -495,10 +495,14 @@ async def test_requests_for_pages_are_logged_by_route_and_person_alone(
         await answer(session, "POST", "/find", data={"word": word, "text": "lovelace"})
         await answer(session, "GET", "/applications/lovelace?q=lovelace")
         await answer(session, "POST", "/sign-in", data={"token": "lovelace"})
+        await answer(session, "GET", "/v1/status", headers=test_control.bearer("lovelace"))
+        await answer(session, "POST", "/v1/find", headers=test_control.bearer(VIEWER))
     assert "console POST /find by=grace status=200" in caplog.text
     assert "console GET /applications/{name} by=grace status=404" in caplog.text
     assert "console POST /sign-in by=grace status=303" in caplog.text
     assert "console POST /sign-in by=- status=401" in caplog.text
+    assert "console GET /v1/status by=- status=401" in caplog.text
+    assert "console POST /v1/find by=ada status=403" in caplog.text
     for private in ("lovelace", word, OPERATOR):
         assert private not in caplog.text
 

@@ -96,7 +96,7 @@ async def test_the_socket_answers_every_endpoint(tmp_path: Path) -> None:
                 content = await response.read()
                 assert response.status == 200, (path, content)
                 assert response.headers["Cache-Control"] == "no-store"
-                if path.endswith(("/files", "/received")):
+                if path.endswith(("/files", "/received", "/processed")):
                     assert (response.content_type, content) == ("application/zip", b"PK")
                 else:
                     assert isinstance(await response.json(), dict)

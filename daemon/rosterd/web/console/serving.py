@@ -160,17 +160,17 @@ class Console:
 
         async def checked(request: web.Request) -> web.StreamResponse:
             operator = self._operator(request)
-            if operator is None:
-                refused = control.json(401, {"error": "an operator's token is needed"})
+            refusal = _refused(endpoint, request, operator)
+            if refusal is None and operator is not None:
+                request[control.WHO] = operator.name
+                return await answer(request)
+            status, reason = refusal or (401, "")
+            who = operator.name if operator is not None else "-"
+            accesses.page(method=endpoint.method, path=endpoint.path, who=who, status=status)
+            refused = control.json(status, {"error": reason})
+            if status == 401:
                 refused.headers["WWW-Authenticate"] = 'Bearer realm="rosterd console"'
-                return refused
-            if not operator.may(endpoint.role):
-                return control.json(403, {"error": f"this takes the role {endpoint.role}"})
-            if endpoint.method != "GET" and not _by_token(request):
-                # a browser sends its cookie along whoever wrote the form
-                return control.json(403, {"error": "this takes the token itself, not a session"})
-            request[control.WHO] = operator.name
-            return await answer(request)
+            return refused
 
         return checked
 
@@ -319,6 +319,20 @@ class Console:
 
     def _drawn(self, template: str, context: pages.Context) -> str:
         return self._templates.get_template(template).render(context)
+
+
+def _refused(
+    endpoint: endpoints.Endpoint, request: web.Request, who: operators.Operator | None
+) -> tuple[int, str] | None:
+    """(status, why) for whoever may not ask this in this way."""
+    if who is None:
+        return 401, "an operator's token is needed"
+    if not who.may(endpoint.role):
+        return 403, f"this takes the role {endpoint.role}"
+    if endpoint.method != "GET" and not _by_token(request):
+        # a browser sends its cookie along whoever wrote the form
+        return 403, "this takes the token itself, not a session"
+    return None
 
 
 def _by_token(request: web.Request) -> bool:
