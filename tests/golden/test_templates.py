@@ -100,6 +100,7 @@ KNOWN: Mapping[str, Mapping[str, str]] = {
 """Template -> file -> every column that its receiver knows, in the receiver's order."""
 REFERENCES: Mapping[str, list[tuple[str, str, str, str]]] = {
     "microsoft-sds": [
+        ("orgs.csv", "parentSourcedId", "orgs.csv", "sourcedId"),
         ("roles.csv", "userSourcedId", "users.csv", "sourcedId"),
         ("roles.csv", "orgSourcedId", "orgs.csv", "sourcedId"),
         ("classes.csv", "orgSourcedId", "orgs.csv", "sourcedId"),

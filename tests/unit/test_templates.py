@@ -1,6 +1,10 @@
 """Paths and transforms of the template language: what they know, and what they refuse."""
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rosterd import templates
 from rosterd.oneroster import model
@@ -76,8 +80,24 @@ def test_every_step_and_list_leads_to_a_collection() -> None:
         ("flag-y-n", "false", "N"),
         ("id-letters-digits-hyphens", "a-1", "a-1"),
         ("id-letters-digits-hyphens", "a_1", "x615f31"),
+        ("id-letters-digits-hyphens", "x615f31", "x78363135663331"),
+        ("id-letters-digits-hyphens", "x-1", "x-1"),
         ("lower-case", "A@Example.org", "a@example.org"),
+        ("with-at-sign", "a@example.org", "a@example.org"),
+        ("with-at-sign", "a", None),
+        ("with-at-sign", "@a", None),
+        ("phone-international", "+1 (555) 010-0177", "+15550100177"),
+        ("phone-international", "555-0177", None),
+        ("phone-international", "+1 555 ext. 3", None),
     ],
 )
 def test_a_transform_knows_its_words(name: str, value: str, expected: str | None) -> None:
     assert templates.TRANSFORMS[name](value) == expected
+
+
+@given(st.lists(st.text("ax0561f3_-ß", min_size=1, max_size=12), min_size=2, unique=True))
+def test_two_ids_are_never_made_one(ids: list[str]) -> None:
+    narrow = [templates.TRANSFORMS["id-letters-digits-hyphens"](each) or "" for each in ids]
+
+    assert len(set(narrow)) == len(ids)
+    assert all(re.fullmatch("[A-Za-z0-9-]+", each) for each in narrow)

@@ -22,7 +22,9 @@ def problems(located: loading.Located, template: documents.ExportTemplate) -> Pr
                 message = f"the column {column.header} is there already; give this one another name"
                 yield located.problem((*loc, "header"), message, code="header-twice")
             headers.add(column.header)
-            yield from _column(located, loc, file, column, before)
+            own = {f"{file.name}:{each.header}" for each in file.columns if each is not column}
+            there = before | own if column.otherwise == "blank" else before
+            yield from _column(located, loc, file, column, there)
         before |= {f"{file.name}:{header}" for header in headers}
 
 
@@ -31,7 +33,7 @@ def _column(
     loc: drafts.Loc,
     file: documents.TemplateFile,
     column: documents.Column,
-    before: set[str],
+    there: set[str],
 ) -> Problems:
     named = column.first_of or ((column.field,) if column.field is not None else ())
     for place, text in enumerate(named):
@@ -48,7 +50,10 @@ def _column(
         hint = loading.nearest(column.transform, list(templates.TRANSFORMS)) or f"; known: {known}"
         message = f"there is no transform {column.transform}{hint}"
         yield located.problem((*loc, "transform"), message, code="unknown-name")
-    if column.in_file is not None and column.in_file not in before:
-        hint = loading.nearest(column.in_file, sorted(before))
-        message = f"no earlier file has {column.in_file}; write FILE:HEADER of one before{hint}"
+    if column.in_file is not None and column.in_file not in there:
+        hint = loading.nearest(column.in_file, sorted(there))
+        message = (
+            f"no earlier file has {column.in_file}; write FILE:HEADER of one before, or of this one"
+            f" with otherwise: blank{hint}"
+        )
         yield located.problem((*loc, "inFile"), message, code="unknown-name")

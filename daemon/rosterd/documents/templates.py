@@ -75,7 +75,8 @@ class Column(values.Model):
     required: bool = False
     """Whether a row without a value here is left out, and counted."""
     in_file: values.Text | None = None
-    """FILE:HEADER of an earlier file that must have the value, such as sections.csv:Section_id."""
+    """FILE:HEADER of an earlier file that must have the value, such as sections.csv:Section_id; of
+    this file, where otherwise says blank."""
     otherwise: Literal["drop-row", "blank"] = "drop-row"
     """What becomes of a value that is not there: the row is left out and counted, or the cell. Where
     a path leads to several records (a class's teachers), the first that is there is taken."""

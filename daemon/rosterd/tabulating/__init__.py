@@ -4,6 +4,7 @@ Everything comes out of one picture, so the rules for fields and the bounds of t
 they do over REST; a template can only leave out. The same picture and template give the same bytes.
 """
 
+import contextlib
 import csv
 import io
 from collections import Counter
@@ -78,15 +79,42 @@ class _Sheet:
         self.rows = 0
         self.left_out: Counter[str] = Counter()
         self.beyond: Counter[str] = Counter()
-        self._cells = [
-            cell
-            for column in file.columns
-            for cell in columns.cells(
-                column, file.rows, asked, kept.get(column.in_file), self.beyond.update
-            )
+        self._cells = [cell for column in file.columns for cell in self._made(column)]
+
+    def _made(self, column: documents.Column) -> Iterator[tuple[str, columns.Cell]]:
+        elsewhere = self._kept.get(column.in_file)
+        return columns.cells(column, self._file.rows, self._filling, elsewhere, self.beyond.update)
+
+    def _learn(self) -> None:
+        """Where a column looks into this very file (an org's parent), its rows are gone through once
+        before, without such columns: none of those leaves a row out.
+        """
+        own = [each for each in self._file.columns if each.in_file and self._own(each.in_file)]
+        if not own:
+            return
+        others = [each for each in self._file.columns if each not in own]
+        made = [cell for column in others for cell in self._made(column)]
+        noted = self._noted(made)
+        for row in self._filling.rows(self._file):
+            with contextlib.suppress(columns.Left):
+                cells = [cell(row) for _, cell in made]
+                for place, values in noted:
+                    values.add(cells[place])
+        self.beyond.clear()
+
+    def _own(self, name: str) -> bool:
+        return name.startswith(f"{self._file.name}:")
+
+    def _noted(self, made: list[tuple[str, columns.Cell]]) -> list[tuple[int, set[str]]]:
+        """Places of cells whose values somebody looks up."""
+        return [
+            (place, self._kept[name])
+            for place, (header, _) in enumerate(made)
+            if (name := f"{self._file.name}:{header}") in self._kept
         ]
 
     def write(self, dialect: documents.Dialect, open_file: OpenFile) -> None:
+        self._learn()
         filled = self._filled()
         first = next(filled, None)
         if first is None and dialect.empty_files == "omit":
@@ -112,11 +140,7 @@ class _Sheet:
             _flush(text, out)
 
     def _filled(self) -> Iterator[list[str]]:
-        noted = [
-            (place, self._kept[name])
-            for place, (header, _) in enumerate(self._cells)
-            if (name := f"{self._file.name}:{header}") in self._kept
-        ]
+        noted = self._noted(self._cells)
         for row in self._filling.rows(self._file):
             try:
                 cells = [cell(row) for _, cell in self._cells]
