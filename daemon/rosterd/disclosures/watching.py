@@ -8,6 +8,7 @@ with the former world: a swap that failed half-way is told again, and telling tw
 import asyncio
 import contextlib
 import json
+from array import array
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -239,12 +240,13 @@ def _belongings(
     fresh = _with_audience(changes["enrollments"]) if "enrollments" in changes else BitMap()
     fresh |= generation.by_change("enrollments").get(generation.number, _NONE) & seen
     users = generation.roster.relation("enrollments", "user")
-    found = [(row, users.of(row)) for row in fresh]
-    pairs = [(row, ends[0]) for row, ends in found if len(ends)]
-    if not pairs:
-        return None
-    rows = FrozenBitMap([row for row, _ in pairs])
-    return sightings.Partition.of_values(rows, [user for _, user in pairs])
+    rows, ends = array("I"), array("I")  # a million at a first import
+    for row in fresh:
+        end = users.of(row)
+        if len(end):
+            rows.append(row)
+            ends.append(end[0])
+    return sightings.Partition.of_values(FrozenBitMap(rows), ends) if rows else None
 
 
 def _with_audience(change: shown.Change) -> AbstractBitMap:

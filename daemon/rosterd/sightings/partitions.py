@@ -20,6 +20,7 @@ from pyroaring import AbstractBitMap, BitMap, FrozenBitMap
 _HEAD: Final = struct.Struct("<BI")
 _CODES: Final[Mapping[int, str]] = {1: "B", 2: "H", 4: "I"}
 """Bytes of a code -> its kind of array."""
+_STRETCH: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,9 +48,17 @@ class Partition:
     @classmethod
     def of_values(cls, rows: FrozenBitMap, values: Sequence[int]) -> "Partition":
         """From one mark for each of the rows, in their order."""
-        marks = tuple(dict.fromkeys(values))
-        codes = {mark: code for code, mark in enumerate(marks)}
-        return cls(rows, marks, array(_CODES[_width(len(marks))], map(codes.__getitem__, values)))
+        # by stretches: a million in one piece would keep every other thread waiting
+        stretches = range(0, len(values), _STRETCH)
+        found: dict[int, None] = {}
+        for at in stretches:
+            found |= dict.fromkeys(values[at : at + _STRETCH])
+        marks = tuple(found)
+        code_of = {mark: code for code, mark in enumerate(marks)}
+        codes = array(_CODES[_width(len(marks))])
+        for at in stretches:
+            codes.extend(map(code_of.__getitem__, values[at : at + _STRETCH]))
+        return cls(rows, marks, codes)
 
     def renamed(self, names: Mapping[int, int]) -> "Partition":
         """The same with other marks."""
