@@ -63,6 +63,18 @@ async def test_a_source_is_read_at_once_and_on_record(machine: source_machines.M
     assert await noted(machine, "import-run") == [WHO]
 
 
+async def test_two_who_ask_at_once_read_it_once(machine: source_machines.Machine) -> None:
+    deliver(machine, district())
+
+    ended = await asyncio.gather(
+        *(machine.loop.byhand.run("sis", WHO) for _ in range(4)), return_exceptions=True
+    )
+
+    refused = [each for each in ended if isinstance(each, errors.TemporaryError)]
+    assert len(refused) == 3
+    assert machine.number == 1
+
+
 async def test_a_folder_that_moved_just_now_waits_by_hand_too(
     machine: source_machines.Machine,
 ) -> None:

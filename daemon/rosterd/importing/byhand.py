@@ -52,6 +52,8 @@ class ByHand:
             await self._require_settled(source)
         note = storage.Note("import-run", who, name, self._clock())
         await self._state.run(lambda store: store.note(note))
+        if name in self._underway:  # whoever was quicker meanwhile goes first
+            raise errors.TemporaryError(f"cannot import {name}: it is being imported by hand")
         task = asyncio.ensure_future(self._read(name))
         self._underway[name] = task
         task.add_done_callback(lambda _: self._underway.pop(name, None))

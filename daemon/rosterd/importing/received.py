@@ -96,7 +96,11 @@ class Received:
         note = storage.Note(
             f"{form}-taken", who, imported.source, self._clock(), {"import": number}
         )
-        await self._state.run(lambda store: store.note(note))
+        try:
+            await self._state.run(lambda store: store.note(note))
+        except BaseException:
+            file.close()
+            raise
         return file
 
     async def process(self, source: str) -> bool:
