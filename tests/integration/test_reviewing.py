@@ -358,5 +358,7 @@ async def test_what_is_no_rewrite_of_the_accepted_commit_is_refused(place: Place
 
     with pytest.raises(errors.InputError, match="the accepted commit is"):
         await place.loop.accept_rewrite("1" * 40, commit, "why not", "root")
+    with pytest.raises(errors.InputError, match="accepted already"):
+        await place.loop.accept_rewrite(commit, place.first[:12], "why not", "root")
     status = await place.loop.accept_rewrite(place.first, commit, "why not", "root")
     assert status.reason == "NotVouched", "it descends, so it is judged as ever"

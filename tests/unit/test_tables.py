@@ -49,6 +49,14 @@ def test_a_window_that_is_too_narrow_for_the_words_keeps_them_whole() -> None:
     assert any("family-messenger" in line for line in _lines(10))
 
 
+def test_names_in_any_script_stand_below_each_other() -> None:
+    rows = [["学校", "1"], ["Zoe\N{COMBINING DIAERESIS}", "2"], ["한국", "3"], ["plain", "4"]]
+
+    lines = [click.unstyle(line) for line in tables.layout(["school", "n"], rows)]
+
+    assert lines == ["school  n", "学校    1", "Zoe\u0308     2", "한국    3", "plain   4"]
+
+
 def test_only_a_whole_cell_is_an_answer() -> None:
     found = [tables._colour(text) for text in ("yes", "no", "unknown", "no roster", "yes, but")]
 

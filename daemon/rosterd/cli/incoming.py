@@ -65,7 +65,7 @@ def release(
     rosterd-release if its line names any.
     """
     held = _find(asking.call(settings_path, "GET", "/v1/held-imports")["held"], revision)
-    click.echo(f"You let go what {held['source']} brought: {_excesses(held)}.", err=as_json)
+    click.echo(f"To let go: what {held['source']} brought, {_excesses(held)}.", err=as_json)
     signed = releasing.payload(held["source"], held["revision"], reason, datetime.now(UTC))
     signature = asyncio.run(_signed(signed, key))
     said = {"signed": signed.decode(), "signature": signature}

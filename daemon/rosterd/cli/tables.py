@@ -85,7 +85,7 @@ def layout(
         cells = [_broken(row[index], width) for index, width in zip(inside, widths, strict=True)]
         for parts in itertools.zip_longest(*cells, fillvalue=""):
             padded = [
-                f"{part:>{width}}" if to_right else f"{part:<{width}}"
+                _padded(part, width, to_right=to_right)
                 for part, width, to_right in zip(parts, widths, flush, strict=True)
             ]
             yield _line(padded, colours)
@@ -115,7 +115,7 @@ def _fitting(
     window: int | None,
 ) -> list[int]:
     """Widths of the columns: the widest give way first, none breaks a word."""
-    widths = [max(len(row[index]) for row in (columns, *rows)) for index in inside]
+    widths = [max(_width(row[index]) for row in (columns, *rows)) for index in inside]
     least = _least(columns, rows, inside)
     while window is not None and _total(widths) > window:
         spare = [width if width > low else 0 for width, low in zip(widths, least, strict=True)]
@@ -130,9 +130,27 @@ def _least(
 ) -> list[int]:
     """The width of the longest word in each column."""
     return [
-        max((len(word) for row in (columns, *rows) for word in row[index].split()), default=0)
+        max((_width(word) for row in (columns, *rows) for word in row[index].split()), default=0)
         for index in inside
     ]
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal: two for a wide character, none for one that goes over another."""
+    if text.isascii():
+        return len(text)
+    return sum(_columns(each) for each in text)
+
+
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
+
+
+def _padded(text: str, width: int, *, to_right: bool) -> str:
+    blanks = " " * (width - _width(text))
+    return blanks + text if to_right else text + blanks
 
 
 def _total(widths: Sequence[int]) -> int:

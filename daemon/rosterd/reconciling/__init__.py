@@ -145,6 +145,10 @@ class Reconciling:
 
         Raises errors.InputError when that is not what happened to the history.
         """
+        if (self.status.accepted or "").startswith(newest):
+            raise errors.InputError(
+                f"cannot take {newest} in the place of {former}: it is what is accepted already"
+            )
         wanted = vouching.Rewrite(former, newest, reason, actor, self._clock())
         with self._vouching.wanting(wanted):
             status = await self.reconcile()
