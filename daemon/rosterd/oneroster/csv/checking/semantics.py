@@ -104,7 +104,7 @@ def _users(name: str, rows: sheets.Rows, facts: Facts) -> None:
     for line, (own, org, status) in rows.each("sourcedId", "primaryOrgSourcedId", "status"):
         if status == "tobedeleted":
             continue
-        if facts.roles_complete:
+        if facts.roles_complete and own:
             facts.users[own] = line
         if org:
             facts.primary_orgs[own] = (line, place, org)
