@@ -277,3 +277,18 @@ async def test_a_full_disk_costs_what_would_be_kept_and_nothing_else(
 
     assert replace(imported, number=0).state == "imported"
     assert await machine.loop.received.processed_there() == frozenset()
+
+
+@pytest.mark.parametrize("named", ["inner.zip", "users.csv"])
+async def test_a_zip_in_a_zip_brings_nothing(machine: source_machines.Machine, named: str) -> None:
+    inner, outer = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("users.csv", bytes(2**20))
+    with zipfile.ZipFile(outer, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr(named, inner.getvalue())
+    deliver(machine, {"night.zip": outer.getvalue()})
+
+    imported = await machine.loop.byhand.run("sis", WHO)
+
+    assert imported.state == "refused", imported
+    assert machine.number == 0

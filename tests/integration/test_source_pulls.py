@@ -182,6 +182,21 @@ async def test_a_server_that_lost_half_its_pupils_is_held(tmp_path: Path) -> Non
         assert [each["number"] for each in held.excesses] == [15]
 
 
+async def test_records_that_cannot_be_read_count_as_rows_with_errors(tmp_path: Path) -> None:
+    server = Server()
+    server.records["users"] = [*RECORDS["users"], 7, {**student("x"), "roles": "student"}]
+    server.totals = lambda name: len(server.records.get(name, ()))
+    async with asked(tmp_path, server) as machine:
+        await machine.until(lambda: machine.number == 1, "the rest is imported")
+
+        (imported,) = await machine.imports()
+        assert imported.report is not None
+        told: Any = imported.report
+        assert told["files"]["users.csv"]["errors"] == told["errors"] == 2
+        (problem,) = told["problems"]
+        assert problem["code"] == "unread-record"
+
+
 async def test_a_secret_that_is_not_set_is_said(tmp_path: Path) -> None:
     server = Server()
     async with asked(tmp_path, server) as machine:

@@ -12,7 +12,8 @@ maps the files (`reading`) and keeps next to nothing in memory of its own.
     columns     the SQLite file: texts and postings, for leaves and sorts
     asking      what is asked of that file
     building    the subprocess: from a delivery to a new folder
-    calling     starting that subprocess and listening to it
+    processing  the subprocess that writes what a source brought, to be kept
+    calling     starting these subprocesses and listening to them
     reading     an opened folder: pages, and the backing of a Roster
 """
 

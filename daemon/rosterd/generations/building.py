@@ -80,6 +80,8 @@ class Request:
     """Folder in which the delivery is kept as it was received, as a zip."""
     beside: str | None = None
     """A folder with what the delivery was made from; it is kept with it."""
+    unread: tuple[tuple[str, int], ...] = ()
+    """(collection, records that were left out before it became a delivery)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,8 @@ class _Build:
         """Fill the working folder; gives the report, with whether anything is served otherwise."""
         bundle = reader.read(self._delivery.openers(), default_mode=self._request.default_mode)
         report = reports.Report(bundle, self._delivery.problems)
+        for name, count in self._request.unread:
+            report.unread(name, count)
         touched = False
         try:
             for name in linking.ORDER:

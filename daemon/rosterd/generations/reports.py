@@ -18,7 +18,9 @@ from rosterd.oneroster.csv import files, problems, reader
 KEPT: Final = 200
 """Problems in one report, over all files."""
 
+_UNREAD: Final = "unread-record"
 _ERRORS: Final = {
+    _UNREAD: "{} records that a server sent could not be read: they were left out",
     "dangling-reference": "{} names a record that is not there or not active: the row was dropped",
     "other-source": "{} belongs to another source, which still delivers it: the row was dropped",
 }
@@ -49,6 +51,13 @@ class Report:
             message = (_WARNINGS if warning else _ERRORS)[code].format(column)
             severity: errors.Severity = "warning" if warning else "error"
             self._kept.append(errors.Problem(path, line, 0, message, code, severity))
+
+    def unread(self, collection: str, count: int) -> None:
+        """Note records of another server that no row could be made from."""
+        path = f"{collection}.csv"
+        self._counts[path, _UNREAD] += count
+        message = _ERRORS[_UNREAD].format(count)
+        self._kept.append(errors.Problem(path, 0, 0, message, _UNREAD, "error"))
 
     def count(self, table: tables.Table, source: int) -> None:
         """Count what became of the rows of a linked table; `source` is the one that delivers."""

@@ -32,6 +32,7 @@ _RETRY: Final = (60.0, 300.0, 900.0, 3600.0)
 _UNSET: Final = 5.0
 """Seconds until it is looked again whether somebody has set a secret by now."""
 _STATE: Final = "state.json"
+_UNREAD: Final = "unread.json"
 
 _log = logging.getLogger(__name__)
 
@@ -267,7 +268,11 @@ class Fetching:
         if sources.is_zip(files):
             return sources.Sight(package / files[0].name, files)
         received = ready / "received"
-        return sources.Sight(package, files, received if received.is_dir() else None)
+        unread: dict[str, int] = {}
+        with contextlib.suppress(OSError, ValueError):  # of a folder of CSV there is none
+            unread = json.loads((ready / _UNREAD).read_text(encoding="ascii"))
+        beside = received if received.is_dir() else None
+        return sources.Sight(package, files, beside, tuple(sorted(unread.items())))
 
     async def _by_rest(
         self, source: documents.RosterSource, attempt: _Try, _taken: str, *, stay: bool
@@ -289,6 +294,7 @@ class Fetching:
         )
         work = self._folder / source.name / "work"
         pulled = await pulling.pull(upstream, work, since=attempt.since)
+        (work / _UNREAD).write_text(json.dumps(dict(pulled.unusable)), encoding="ascii")
         if lost := sum(pulled.unusable.values()):
             _log.warning("source %s: %s records could not be read", source.name, holding.few(lost))
         return True

@@ -81,6 +81,7 @@ class Publishing:
             additions_only=holding.additions_only(source, self.today()),
             keep=str(keep.resolve()),
             beside=str(sight.beside) if sight.beside is not None else None,
+            unread=sight.unread,
         )
 
     async def conclude(

@@ -19,6 +19,8 @@ class Sight:
     files: tuple[deliveries.Seen, ...]
     beside: Path | None = None
     """Folder with what it was made from."""
+    unread: tuple[tuple[str, int], ...] = ()
+    """(collection, records of another server that no row could be made from)."""
 
 
 def look(source: documents.RosterSource, allowed: Iterable[Path]) -> tuple[Sight | None, str]:
