@@ -5,6 +5,7 @@ other processes and waiting cost nothing here. Ours and the bare handler are ask
 middle one of the rounds' ratios counts.
 """
 
+import concurrent.futures
 import contextlib
 import http.client
 import itertools
@@ -108,6 +109,57 @@ class Client:
         count = connection.recv_into(self._buffer)
         assert count, "the server closed the connection"
         return bytes(memoryview(self._buffer)[:count])
+
+
+RHYTHM = 0.002
+"""Seconds between two pages whose latency is measured: a thousand a second would be a load test."""
+AT_REST = "x p50 at rest"
+
+
+def meanwhile(slow: Callable[[], Any], again: Callable[[], float]) -> list[float]:
+    """What `again` gives while `slow` runs, over and over."""
+    found = []
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        running = pool.submit(slow)
+        while not running.done():
+            found.append(again())
+            time.sleep(RHYTHM)
+        running.result()
+    return found
+
+
+class Pauses:
+    """How long pages take while something else goes on, as multiples of the usual at rest.
+
+    At rest they are asked for in the same rhythm: who asks without a pause finds the processor awake
+    and everything in its caches, which has nothing to do with imports.
+    """
+
+    def __init__(self, page: Callable[[], float], pages: int = 2000) -> None:
+        """`page` asks for one and gives its seconds."""
+        self._page = page
+        self._rest = []
+        for _ in range(pages):
+            self._rest.append(page())
+            time.sleep(RHYTHM)
+        self._usual = statistics.median(self._rest)
+        self._during: list[float] = []
+
+    def during(self, slow: Callable[[], Any]) -> None:
+        """Ask while `slow` runs."""
+        self._during = meanwhile(slow, self._page)
+
+    def at_rest(self, share: float) -> float:
+        """What this share of the pages at rest does not exceed."""
+        return _quantile(self._rest, share) / self._usual
+
+    def share(self, share: float) -> float:
+        """The same of those that were asked for in the last `during`."""
+        return _quantile(self._during, share) / self._usual
+
+
+def _quantile(found: Sequence[float], share: float) -> float:
+    return sorted(found)[min(len(found) - 1, int(len(found) * share))]
 
 
 class Results:

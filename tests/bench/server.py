@@ -97,7 +97,8 @@ class Bare:
             case "views":
                 return web.json_response(self._views())
             case "swap":
-                generation = generations.open_generation(Path(asked["generation"]))
+                folder = Path(asked["generation"])
+                generation = await asyncio.to_thread(generations.open_generation, folder)
                 await self._served.propose_generation(generation, _nothing)
                 return web.json_response({})
             case _:
@@ -120,7 +121,8 @@ class Bare:
         request = building.Request(**{**asked["import"], "sources": tuple(asked["sources"])})
         event = await calling.build(request)
         if event["event"] == "built":
-            generation = generations.open_generation(Path(request.folder) / event["name"])
+            folder = Path(request.folder) / event["name"]
+            generation = await asyncio.to_thread(generations.open_generation, folder)
             await self._served.propose_generation(generation, _nothing)
         return {"event": event["event"]}
 

@@ -3,13 +3,10 @@
 `make bench`, alone on the machine. Pages are of 100 records unless it says otherwise.
 """
 
-import concurrent.futures
 import os
 import random
 import shutil
 import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +152,7 @@ def test_anonymous_memory_with_a_swap_of_worlds(
         _ask_around(server)
         served = server.memory()
         swap = str(big.generations / big.after)
-        peak = _meanwhile(lambda: server.do("swap", generation=swap), server.memory)
+        peak = measuring.meanwhile(lambda: server.do("swap", generation=swap), server.memory)
         _ask_around(server)
         most = max([served, server.memory(), *peak])
     fine = [
@@ -213,27 +210,11 @@ def test_pages_go_on_during_an_import(
             offset = dice.randrange(total - 200)
             return server.client(FULL).latency(f"{path}?limit=100&offset={offset}")
 
-        rest = sorted(page() for _ in range(2000))
-        during = sorted(
-            _meanwhile(lambda: server.do("import", sources=["sis"], **{"import": asked}), page)
-        )
-    middle = statistics.median(rest)
-    late = during[len(during) * 99 // 100]
-    results.add("p99 of pages at rest", rest[len(rest) * 99 // 100] / middle, 5, "x p50 at rest")
-    results.add("p50 of pages during an import", statistics.median(during) / middle, 5, "x")
-    assert results.add("p99 of pages during an import", late / middle, 5, "x p50 at rest")
-
-
-def _meanwhile(slow: Callable[[], Any], again: Callable[[], float]) -> list[float]:
-    """What `again` gives while `slow` runs, over and over."""
-    found = []
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        running = pool.submit(slow)
-        while not running.done():
-            found.append(again())
-            time.sleep(0.002)  # a thousand a second would be a load test
-        running.result()
-    return found
+        found = measuring.Pauses(page)
+        found.during(lambda: server.do("import", sources=["sis"], **{"import": asked}))
+    results.add("p99 of pages at rest", found.at_rest(0.99), 5, measuring.AT_REST)
+    results.add("p50 of pages during an import", found.share(0.5), 5, measuring.AT_REST)
+    assert results.add("p99 of pages during an import", found.share(0.99), 5, measuring.AT_REST)
 
 
 def _lines(path: Path) -> int:
