@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import aiohttp
 import orjson
-import pytest
 
 from rosterd import chain
 from rosterd.web import console, desk, operators
@@ -228,8 +227,8 @@ async def test_no_text_of_any_answer_becomes_markup_on_any_page(tmp_path: Path) 
     assert shown > len(serving.PAGES) / 2
 
 
-@pytest.mark.parametrize("typed", [MARKUP, MARKUP + ODD[:2], "%22%3E%3Cscript%3E", "\u202e" * 50])
-async def test_what_somebody_types_comes_back_as_text(tmp_path: Path, typed: str) -> None:
+async def test_what_somebody_types_comes_back_as_text(tmp_path: Path) -> None:
+    typed = f"{MARKUP}{ODD[:2]}%22%3E%3Cscript%3E"
     async with signed_in(tmp_path) as (session, word, _):
         names = ("q", "only", "sort", "order", "kind", "application", "since", "until", "listing",
                  "name", "title", "company", "reference", "access", "orgs", "org", "orgs_under",
@@ -237,8 +236,11 @@ async def test_what_somebody_types_comes_back_as_text(tmp_path: Path, typed: str
                  "search", "status", "collection", "id", "target", "template", "to", "digest")  # fmt: skip
         said = dict.fromkeys(names, typed)
         for page in serving.PAGES:
-            for name in ("math-galaxy", "resources", "%3Cscript%3Ealert(1)"):
+            known = "resources" if page.path.startswith("/roster") else "math-galaxy"
+            for name in dict.fromkeys((known, "%3Cscript%3Ealert(1)")):
                 path = page.path.replace("{name}", name)
+                if path == page.path and name != known:
+                    continue
                 form = {**said, "word": word}
                 own = {"own": "1", "form": "1"} if page.path == "/add" else {}
                 if own:
