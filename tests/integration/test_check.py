@@ -12,7 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from rosterd import cli, documents
+from rosterd import cli, documents, errors
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "example-repo"
@@ -179,6 +179,18 @@ def test_links_are_refused_because_nobody_vouches_for_what_they_lead_to(
 
     assert result.exit_code == 1
     assert "symbolic link" in result.output
+
+
+def test_a_pipe_that_is_called_like_a_document_is_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "permissions" / "pipe.yaml")
+
+    checked = rosterd("check", folder)
+    listed = rosterd("app", "search", "--repository", folder)
+
+    assert checked.exit_code == 1
+    assert "permissions/pipe.yaml" in checked.output
+    assert "regular file" in checked.output
+    assert isinstance(listed.exception, errors.InputError)
 
 
 def test_an_empty_folder_is_told_what_it_lacks(tmp_path: Path) -> None:

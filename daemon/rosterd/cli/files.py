@@ -117,6 +117,9 @@ def _folder(folder: Path) -> tuple[Mapping[str, bytes], Sequence[errors.Problem]
             message = "a document is a file of its own, never a symbolic link"
             problems.append(errors.Problem(name, 0, 0, message, "link"))
             continue
+        if not path.is_file():  # a pipe would be waited for
+            problems.append(errors.Problem(name, 0, 0, "a document is a regular file", "link"))
+            continue
         try:
             with path.open("rb") as file:
                 files[name] = file.read(loading.MAX_BYTES + 1)

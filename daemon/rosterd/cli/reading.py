@@ -1,7 +1,6 @@
 """Documents from where a person has them: a folder, or a commit of her clone."""
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,9 +17,12 @@ def documents(name: str, folder: Path) -> Mapping[str, bytes]:
     for file in sorted(path.rglob("*")):
         relative = file.relative_to(path).as_posix()
         if file.suffix.lower() in {".yaml", ".yml"} and not relative.startswith("."):
+            if file.is_dir():
+                continue
+            if not file.is_file():  # a pipe would be waited for
+                raise errors.InputError(f"cannot read {file}: a document is a regular file")
             try:
-                with contextlib.suppress(IsADirectoryError):
-                    files[relative] = file.read_bytes()
+                files[relative] = file.read_bytes()
             except OSError as error:
                 raise errors.InputError(f"cannot read {file}: {error.strerror}") from error
     return files
