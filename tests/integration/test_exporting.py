@@ -5,7 +5,7 @@ import contextlib
 import csv
 import io
 import zipfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -56,9 +56,14 @@ verify: size
 """
 
 
-def config(server: sshd.Server, *targets: dict[str, str], **rules: str) -> configs.Config:
-    """Applications with these rules, and targets at the server."""
-    files = {"rosterd.yaml": vendors._REPOSITORY.encode()}
+def config(
+    server: sshd.Server,
+    *targets: dict[str, str],
+    templates: Mapping[str, bytes] | None = None,
+    **rules: str,
+) -> configs.Config:
+    """Applications with these rules, and targets at the server; custom templates by path."""
+    files = {"rosterd.yaml": vendors._REPOSITORY.encode(), **(templates or {})}
     for name, rule in {"math": vendors.MATH, "everything": vendors.FULL, **rules}.items():
         enabled = "true"
         application = vendors._APPLICATION.format(name=name, enabled=enabled, rest=vendors.BOTH)

@@ -484,3 +484,16 @@ def test_a_school_is_the_first_of_ones_orgs_that_is_one_and_of_a_courses_classes
 
     assert lines["f.csv"][1] == "west,east"
     assert lines["c.csv"][1:-1] == ["algebra,east", "history,east", "art,west", "latin,west"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../a.csv", "a/b.csv", ".csv", "..csv", " a.csv", "-a.csv", "a:b.csv", "a.txt", "ä.csv"],
+)
+def test_a_file_has_a_name_that_nothing_on_its_way_stumbles_over(name: str) -> None:
+    columns = ({"header": "A", "constant": "x"},)
+
+    with pytest.raises(ValueError, match="name"):
+        documents.TemplateFile.model_validate_json(
+            orjson.dumps({"name": name, "rows": "users", "columns": columns})
+        )

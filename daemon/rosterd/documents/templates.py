@@ -9,6 +9,8 @@ from rosterd.documents import values
 
 _PATH = r"^[a-zA-Z][a-zA-Z0-9.]{0,200}$|^([a-zA-Z]+\.){0,4}metadata\.[^\s]{1,200}$"
 
+_CSV_NAME = r"[A-Za-z0-9_]([A-Za-z0-9_ .-]*[A-Za-z0-9_])?\.[cC][sS][vV]"
+
 
 def _path(value: str) -> str:
     if not re.fullmatch(_PATH, value):
@@ -19,8 +21,11 @@ def _path(value: str) -> str:
 def _csv_name(value: str) -> str:
     if not value.lower().endswith(".csv"):
         raise values.wrong('a file of a template has a name that ends in ".csv"')
-    if not value.isascii():
-        raise values.wrong("this name has letters that a zip cannot be sure of; use plain ones")
+    if not re.fullmatch(_CSV_NAME, value):
+        raise values.wrong(
+            "a zip or a shell would stumble over this name; use letters, digits, blanks, and _ - .,"
+            " with a letter or digit at each end"
+        )
     return value
 
 
