@@ -174,3 +174,25 @@ def test_what_settled_it_is_the_first_condition_that_failed_or_the_last_that_hol
         "class"
     )
     assert finding.decisive(said("access: full", True)) == "access: full"
+
+
+@pytest.mark.parametrize(
+    "more, words",
+    [
+        ({"orgs": "ids", "org": []}, ["Tick at least one org, or choose all."]),
+        ({"orgs": "rule"}, ["Write a rule for the orgs, or choose all."]),
+        ({"orgs": "rule", "orgs_where": "type='school'"}, []),
+        ({"courses": "ids"}, ["Name at least one course, or choose all."]),
+        ({"courses": "rule", "courses_where": "title~'a'"}, []),
+        ({"orgs": "ids", "org": [], "access": "full"}, []),
+        ({}, []),
+    ],
+)
+def test_what_was_to_be_picked_and_was_not_is_said(
+    more: dict[str, object], words: list[str]
+) -> None:
+    form = {
+        "access": "basic", "orgs": "all", "org": [], "orgs_under": "", "orgs_where": "",
+        "courses": "all", "courses_ids": "", "courses_where": "", **more,
+    }  # fmt: skip
+    assert adding._unpicked(form) == words

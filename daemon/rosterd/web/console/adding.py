@@ -103,6 +103,8 @@ async def _form(asked: pages.Asked, listing: desk.Listed | None) -> dict[str, An
         problems.append(f"There is an application {form['name']} already: choose another name.")
     if bool(form["reference"]) != bool(form["agreed_until"]):
         problems.append("An agreement takes both where it is filed and its last day.")
+    if not origin:
+        problems += _unpicked(form)
     text = None
     if origin and not problems:
         text, wrong = await copying.text(asked, origin, form["name"])
@@ -131,6 +133,25 @@ async def _form(asked: pages.Asked, listing: desk.Listed | None) -> dict[str, An
         "others": sorted(every, key=lambda each: each["title"].casefold()),
         "clone": await asked.desk.clone() if asked.who.may("operator") else None,
     }
+
+
+def _unpicked(form: _Form) -> list[str]:
+    """What was to be picked and was not: nothing picked is no permission, and not all either."""
+    if form["access"] != "basic":
+        return []
+    rule = form["orgs_under"] or form["orgs_where"]
+    wanted = {
+        ("orgs", "ids"): (form["org"], "Tick at least one org, or choose all."),
+        ("orgs", "rule"): (rule, "Write a rule for the orgs, or choose all."),
+        ("courses", "ids"): (form["courses_ids"], "Name at least one course, or choose all."),
+        ("courses", "rule"): (
+            form["courses_where"],
+            "Write a rule for the courses, or choose all.",
+        ),
+    }
+    return [
+        words for (name, how), (given, words) in wanted.items() if form[name] == how and not given
+    ]
 
 
 async def _prepare(asked: pages.Asked) -> pages.Context:

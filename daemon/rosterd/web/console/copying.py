@@ -57,7 +57,9 @@ def _renamed(said: str, name: str) -> str:
 def words(error: errors.InputError) -> list[str]:
     """What is wrong, with the line where one is known."""
     found = [
-        f"{each.message} (line {each.line} of {each.path})" if each.line else each.message
+        f"{each.message[:1].upper()}{each.message[1:]} (line {each.line} of {each.path})"
+        if each.line
+        else each.message[:1].upper() + each.message[1:]
         for each in error.problems
     ]
     return found or [str(error)]
