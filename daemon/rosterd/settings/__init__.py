@@ -175,7 +175,7 @@ class Import(pydantic.BaseModel):
     poll: Seconds = 30.0
     """Seconds between two looks at a source folder."""
     keep_bytes: int = pydantic.Field(default=16 * 2**30, gt=0)
-    """Most bytes of deliveries that are kept as they were received; beyond it the oldest go."""
+    """Most bytes of deliveries that are kept, as received and as processed; beyond it the oldest go."""
     sources: tuple[Path, ...] = ()
     """Folders under which the directories of RosterSource documents must lie."""
 
