@@ -169,7 +169,9 @@ async def _served(daemon: running.Daemon, say: Say) -> None:
         say(f"The newest commit is not served: {status.message}")
     say("Importing the roster")
     imported = await daemon.importing.import_now(installations.SOURCE)
-    if imported.state not in {"imported", "unchanged"}:
+    if imported.state == "held":
+        say(f"The delivery is not served: {imported.problem}")
+    elif imported.state not in {"imported", "unchanged"}:
         raise errors.InputError(
             f"cannot import the roster: {imported.problem}", _problems(imported.report)
         )
