@@ -205,7 +205,7 @@ async def test_without_a_mail_server_it_says_what_to_set(post: Post, tmp_path: P
 async def test_the_letterbox_says_what_would_be_true_and_who_reads_it(post: Post) -> None:
     box = await post.desk.letterbox("math")
 
-    assert [each["email"] for each in box["readers"]][0] == "onboarding@galaxy.example.com"
+    assert box["readers"][0]["email"] == "onboarding@galaxy.example.com"
     refused = {each["template"]: each["refusal"] for each in box["templates"]}
     assert refused["enabled"] == ""
     assert refused["disabled"] == "it gets its part now"
