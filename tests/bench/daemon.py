@@ -106,7 +106,7 @@ class Doing:
             last = await self._daemon.store.run(lambda store: store.last_sanity())
             if all(_told(world, name) in (None, _revision(last, name)) for name in _names(world)):
                 return
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.5)  # to look is work, too
 
 
 def _names(world: worlds.World) -> list[str]:
