@@ -2,6 +2,7 @@
 
 import pytest
 
+from rosterd.operating import rosters
 from rosterd.web import desk
 from rosterd.web.console import adding, applications, charts, finding, pages, wording
 from tests.integration import operators_desk
@@ -196,3 +197,17 @@ def test_what_was_to_be_picked_and_was_not_is_said(
         "courses": "all", "courses_ids": "", "courses_where": "", **more,
     }  # fmt: skip
     assert adding._unpicked(form) == words
+
+
+def test_what_an_import_would_do_hides_no_file_with_problems() -> None:
+    files = {
+        "users.csv": {"before": 3, "added": 1, "warnings": 2},
+        "roles.csv": {"errors": 5},
+        "orgs.csv": {"before": 2},
+        "classResources.csv": {"errors": 0},
+    }
+    told = rosters._moves({"files": files})
+
+    assert [each["collection"] for each in told] == ["orgs", "users", "roles"]
+    assert [each["errors"] for each in told] == [0, 0, 5]
+    assert told[1]["warnings"] == 2

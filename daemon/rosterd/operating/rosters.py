@@ -74,15 +74,15 @@ def _held(each: storage.Held) -> desk.HeldImport:
 
 
 def _moves(report: Mapping[str, Any]) -> list[desk.Moves]:
-    """In the order of the standard; files that are of no collection tell of errors alone."""
-    files = report.get("files", {})
+    """In the order of the standard; then files of no collection, such as roles, that had problems."""
+    files = {name.removesuffix(".csv"): counts for name, counts in report.get("files", {}).items()}
+    others = sorted(files.keys() - model.COLLECTIONS.keys())
+    names = [name for name in model.COLLECTIONS if name in files]
+    names += [name for name in others if files[name].get("errors") or files[name].get("warnings")]
     told: list[desk.Moves] = []
-    for collection in model.COLLECTIONS:
-        counts = files.get(f"{collection}.csv")
-        if counts is None:
-            continue
-        said = {name: int(counts.get(name, 0)) for name in _COUNTED}
-        told.append({"collection": collection, **said})  # type: ignore[typeddict-item]  # its members are there
+    for name in names:
+        said = {count: int(files[name].get(count, 0)) for count in _COUNTED}
+        told.append({"collection": name, **said})  # type: ignore[typeddict-item]  # its members are there
     return told
 
 

@@ -30,6 +30,7 @@ class Moves(TypedDict):
     """What an import would do to the records of one collection."""
 
     collection: str
+    """Or the name of a file that is of none, such as roles, when it had errors or warnings."""
     before: int
     """Records of this source before."""
     added: int
