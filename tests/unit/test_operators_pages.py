@@ -21,7 +21,7 @@ DOCS = ROOT / "docs"
 PAGES = {path.name: path for path in (*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "SECURITY.md")}
 OPERATING = (DOCS / "operating.md").read_text(encoding="utf-8")
 ALONE = (
-    ("check",), ("schema",), ("init",), ("csv", "check"), ("app", "search"), ("app", "add"),
+    ("check",), ("schema",), ("init",), ("csv", "check"), ("app", "add"),
     ("app", "copy-permission"),
 )  # fmt: skip
 """Commands of that page that need files only."""
@@ -84,7 +84,7 @@ def test_what_the_entry_says_to_type_without_a_daemon_works(
     roster = tmp_path / "roster"
     roster.mkdir()
     samples.write_district(lambda name: (roster / name).open("wb"), users=60)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path / "example-repo")
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("GIT_AUTHOR", "GIT_COMMITTER"):
         monkeypatch.setenv(f"{name}_NAME", "Ada")
@@ -96,8 +96,18 @@ def test_what_the_entry_says_to_type_without_a_daemon_works(
     nothing.write_text(nothing.read_text().replace("access: none", "access: full"))
     _git("commit", "-q", "-a", "-m", "Share too much")
 
-    ran = [line for line in _lines(OPERATING) if _is_alone(shlex.split(line))]
-    for line in ran:
+    shutil.make_archive("delivery", "zip", roster)
+    subprocess.run(["git", "init", "-q", "--bare", tmp_path / "origin"], check=True)
+    _git("remote", "add", "origin", str(tmp_path / "origin"))
+    above, inside = OPERATING.split("from inside your clone", 1)
+    ran = [
+        (folder, line)
+        for folder, text in ((tmp_path, above), (tmp_path / "example-repo", inside))
+        for line in _lines(text)
+        if _is_alone(shlex.split(line))
+    ]
+    for folder, line in ran:
+        monkeypatch.chdir(folder)
         words = shlex.split(line)
         if words[0] == "git":
             subprocess.run(words, check=True, capture_output=True)
@@ -111,7 +121,7 @@ def test_what_the_entry_says_to_type_without_a_daemon_works(
 
 
 def _git(*words: str) -> None:
-    subprocess.run(["git", *words], cwd="example-repo", check=True, capture_output=True)
+    subprocess.run(["git", *words], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize(
@@ -125,8 +135,14 @@ def _git(*words: str) -> None:
         }
     ),
 )
-def test_every_other_command_of_these_pages_is_one(line: str) -> None:
-    """Its name, arguments and options are taken; nothing runs."""
+def test_every_other_command_of_these_pages_is_one(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name, arguments and options are taken; nothing runs. Documents that it names are there."""
+    monkeypatch.chdir(tmp_path)
+    for word in re.findall(r"\S+\.yaml", line):
+        (tmp_path / word).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / word).touch()
     command: click.Command = cli.commands
     context = click.Context(command)
     words = shlex.split(line)[1:]
