@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from random import Random
 from threading import Event, Thread
@@ -248,6 +249,20 @@ async def test_a_view_is_told_with_its_counts_and_refusals(tmp_path: Path) -> No
     assert told["levels"]["orgs"][0] == "LIMITED ACCESS"
     assert (refused["refusal"], refused["commit"]) == ("its permission says access: none", "b" * 40)
     assert refused["records"] == dict.fromkeys(model.COLLECTIONS, 0)
+
+
+async def test_who_asks_for_the_moment_at_which_something_began_gets_it(tmp_path: Path) -> None:
+    """Moments are told as exactly as they are kept: a second cut off would tell what was before."""
+    async with house(tmp_path) as it:
+        await it.config(vendors.config(MATH), "a")
+        await it.roster(Pages(vendors.district(), 1))
+        it.clock.pass_by(days=1, milliseconds=400)
+        await it.config(vendors.config({**MATH, "math": vendors.Vendor("access: none")}), "b")
+        told = await it.view("math")
+        it.clock.now = datetime.fromisoformat(told["since"])
+        again = await it.view("math")
+
+    assert again["commit"] == told["commit"] == "b" * 40
 
 
 async def test_an_application_that_is_held_is_told_under_the_commit_it_is_served_from(
