@@ -116,7 +116,10 @@ async def looked_at(tab: browsing.Tab, path: str, part: str, status: int = 200) 
 
 
 async def shown(tab: browsing.Tab, what: str, part: str) -> None:
-    assert part in await tab.text(), (what, await tab.text())
+    # what a key or a click leads to may not have begun to load
+    body = async_api.expect(tab.page.locator("body"), what)
+    await body.to_contain_text(part, use_inner_text=True, timeout=browsing.PATIENCE)
+    await tab.page.wait_for_load_state()
     await tab.accessible_in_both_themes(what)
 
 
@@ -212,7 +215,6 @@ async def test_the_page_that_shows_a_vendor_key_and_secret_once(tmp_path: Path) 
         await page.keyboard.press("Tab")
         assert await page.evaluate("document.activeElement.tagName") == "BUTTON"
         await page.keyboard.press("Enter")
-        await page.wait_for_load_state()
         await shown(tab, "key and secret", await site.secret())
         await page.goto(tab.base + path)
         await page.click("button")
