@@ -10,9 +10,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.made
 PYTEST := $(BIN)/python -m pytest
-# how many tests run at once; those of one file stay together and share what they start. Give
-# PYTEST_ARGS to narrow or widen a run
-WORKERS ?= 2
+# how many tests run at once, with one to spare while others wait for something; those of one file
+# stay together and share what they start, and the quick ones come last so that all end together.
+# Give PYTEST_ARGS to narrow or widen a run
+WORKERS ?= 3
+SHARED := --dist loadfile --no-loadscope-reorder
 PYTEST_ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -29,7 +31,7 @@ run: .venv ## a whole installation in demo/: vendors on port 8420, console on 84
 .PHONY: test
 test: system lint ## everything that the continuous integration runs, within ten minutes
 	@echo "== tests"
-	@$(PYTEST) -n $(WORKERS) --dist loadfile -m "not soak and not bench" $(PYTEST_ARGS) </dev/null
+	@$(PYTEST) -n $(WORKERS) $(SHARED) -m "not soak and not bench" $(PYTEST_ARGS) </dev/null
 
 .PHONY: lint
 lint: .venv ## ruff, mypy and the contracts between modules
@@ -48,7 +50,7 @@ format: .venv ## let ruff place everything it knows how to place
 
 .PHONY: soak
 soak: system .venv ## the same laws and faults with the full numbers; takes long
-	@HYPOTHESIS_PROFILE=soak $(PYTEST) -n $(WORKERS) --dist loadfile -m "not bench" $(PYTEST_ARGS) </dev/null
+	@HYPOTHESIS_PROFILE=soak $(PYTEST) -n $(WORKERS) $(SHARED) -m "not bench" $(PYTEST_ARGS) </dev/null
 
 .PHONY: bench
 bench: .venv ## measure speed as ratios, alone on the machine
