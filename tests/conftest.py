@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 
 hypothesis.settings.register_profile(
-    "test", max_examples=60, deadline=None, derandomize=True, print_blob=True
+    "test", max_examples=40, deadline=None, derandomize=True, print_blob=True
 )
 hypothesis.settings.register_profile("soak", max_examples=5000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
