@@ -13,6 +13,7 @@ maps the files (`reading`) and keeps next to nothing in memory of its own.
     asking      what is asked of that file
     building    the subprocess: from a delivery to a new folder
     processing  the subprocess that writes what a source brought, to be kept
+    speaking    what both of them say, and how
     calling     starting these subprocesses and listening to them
     reading     an opened folder: pages, and the backing of a Roster
 """

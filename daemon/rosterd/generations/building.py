@@ -18,11 +18,8 @@ ever holds a value of a record; not even a traceback does.
 import contextlib
 import dataclasses
 import gc
-import json
-import os
 import secrets
 import shutil
-import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -39,6 +36,7 @@ from rosterd.generations import (
     linking,
     mapped,
     reports,
+    speaking,
     tables,
 )
 from rosterd.oneroster.csv import reader
@@ -46,7 +44,6 @@ from rosterd.oneroster.csv import reader
 Tell = Callable[[dict[str, Any]], None]
 ADDITIONS: Final = "+additions"
 """Behind the digest of a delivery whose removals were not read."""
-_NICENESS: Final = 10
 _EVENTS_EVERY: Final = 50_000
 
 
@@ -313,18 +310,11 @@ def answer(request: Request, tell: Tell) -> None:
 
 def main() -> None:
     """Read the request and answer it."""
-    with contextlib.suppress(OSError):
-        os.nice(_NICENESS)  # refused under some service managers: then it runs as it is
     gc.disable()  # millions of records pass, none of them in a cycle: looking would cost a third
-    raw = json.loads(sys.stdin.buffer.readline())
+    raw = speaking.asked()
     seen = None if raw["seen"] is None else tuple(deliveries.Seen(**each) for each in raw["seen"])
     request = Request(**{**raw, "sources": tuple(raw["sources"]), "seen": seen})
-
-    def tell(event: dict[str, Any]) -> None:
-        sys.stdout.write(json.dumps(event) + "\n")
-        sys.stdout.flush()
-
-    answer(request, tell)
+    answer(request, speaking.tell)
 
 
 if __name__ == "__main__":

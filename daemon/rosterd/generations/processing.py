@@ -8,7 +8,6 @@ is served, in a process of its own, and reads a generation that nobody changes.
 
 import json
 import os
-import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -18,12 +17,11 @@ from typing import Any, BinaryIO, Final, cast
 
 from pyroaring import BitMap
 
-from rosterd.generations import keeping, reading
+from rosterd.generations import keeping, reading, speaking
 from rosterd.oneroster import model
 from rosterd.oneroster.csv import writer
 
 ABOUT: Final = "import.json"
-_NICENESS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +66,13 @@ def write(request: Request) -> int:
 
 def main() -> None:
     """Read the request and answer it; what goes wrong is named, never told."""
-    os.nice(_NICENESS)
-    request = Request(**json.loads(sys.stdin.buffer.readline()))
+    request = Request(**speaking.asked())
     try:
         event = {"event": "processed", "bytes": write(request)}
     except Exception as error:  # noqa: BLE001 - whatever it is: its text may hold a pupil's data
         reason = f" ({error.strerror})" if isinstance(error, OSError) else ""
         event = {"event": "failed", "message": f"{type(error).__name__}{reason}"}
-    sys.stdout.write(json.dumps(event) + "\n")
+    speaking.tell(event)
 
 
 if __name__ == "__main__":
