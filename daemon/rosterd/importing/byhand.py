@@ -78,13 +78,7 @@ class ByHand:
         await self._state.run(lambda store: store.note(note))
         endpoint = fetching.endpoint(source, await self._secrets.of(source))
         watch = sftp.Watch(min(_TEST_SECONDS, source.deadline.total_seconds()))
-        task = asyncio.ensure_future(asyncio.to_thread(sftp.survey, endpoint, watch=watch))
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            watch.cut("nobody waits for it any more")
-            await asyncio.gather(task, return_exceptions=True)
-            raise
+        return await fetching.in_thread(watch, lambda: sftp.survey(endpoint, watch=watch))
 
     def has(self, name: str) -> bool:
         """Whether the config has such a source."""

@@ -17,11 +17,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from rosterd import documents, errors, pulling, scheduling, sealing, sftp, storage
 from rosterd.generations import deliveries
 from rosterd.importing import holding, sources
+
+_Result = TypeVar("_Result")
 
 OVERLAP: Final = timedelta(minutes=10)
 """A delta begins that long before the last one began: the server's clock is not ours."""
@@ -321,7 +323,7 @@ class Fetching:
         making.mkdir(mode=0o700)
         data = [each for each in wanted if each.name.casefold().endswith((".csv", ".zip"))]
         watch = sftp.Watch(source.deadline.total_seconds())
-        await self._blocking(
+        await in_thread(
             watch, lambda: sftp.fetch(way, data, making, limit=self._most_bytes, watch=watch)
         )
         (work / _STATE).write_text(replace(attempt, taken=told).text(), encoding="ascii")
@@ -332,20 +334,18 @@ class Fetching:
         self, source: documents.RosterSource, endpoint: sftp.Endpoint
     ) -> tuple[sftp.Entry, ...]:
         watch = sftp.Watch(min(300.0, source.deadline.total_seconds()))
-        listed: tuple[sftp.Entry, ...] = await self._blocking(
-            watch, lambda: sftp.look(endpoint, watch=watch)
-        )
-        return listed
+        return await in_thread(watch, lambda: sftp.look(endpoint, watch=watch))
 
-    async def _blocking(self, watch: sftp.Watch, work: Callable[[], Any]) -> Any:
-        """In a thread that ends when nobody waits any more."""
-        task = asyncio.ensure_future(asyncio.to_thread(work))
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            watch.cut("nobody waits for it any more")
-            await asyncio.gather(task, return_exceptions=True)
-            raise
+
+async def in_thread(watch: sftp.Watch, work: Callable[[], _Result]) -> _Result:
+    """What a conversation gives, in a thread that ends when nobody waits any more."""
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        watch.cut("nobody waits for it any more")
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 def _chosen(
